@@ -111,7 +111,7 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
         why = NO_PLACE;
     }
     if (c->seat < SEAT_STANDING) {
-        c->session.peer = c->peer_of;
+        session_set_peer(&c->session, c->peer_of);
         c->session.member.client = &c->peer_of->turns;
         return NULL;
     }

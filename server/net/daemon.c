@@ -137,6 +137,7 @@ void daemon_db_options(const struct options *o, struct db_options *to)
     to->lock_idle_ms = o->lock_idle;
     to->log_in_flight = (unsigned)o->wal_in_flight;
     to->amalgamate_percent = (unsigned)o->amalgamate_percent;
+    to->client_share = (unsigned)o->client_share;
     to->build_share = (unsigned)o->build_share;
     to->scrub_ms = o->scrub_days * 24 * HOUR;
 }

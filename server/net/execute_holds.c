@@ -328,9 +328,12 @@ enum err execute_holds(struct execution *w)
 static void put_peer(struct net_buffer *out, const struct peer *peer)
 {
     put_word(out, "all");
-    put_map(out, 2);
+    put_map(out, 5);
     put_fact(out, "connections", peer->connections);
     put_fact(out, "transactions", peer->holds.transactions);
+    put_fact(out, "lock_waiters", peer->holds.usage.lock_waiters);
+    put_fact(out, "writes", peer->holds.usage.writes);
+    put_fact(out, "reads", peer->holds.usage.reads);
 }
 
 static size_t put_client(struct execution *w, const struct connection *c)
@@ -341,7 +344,7 @@ static size_t put_client(struct execution *w, const struct connection *c)
 
     if (!session_sees(w->session, s) || !listing_add(w))
         return 1;
-    put_map(out, 15);
+    put_map(out, 14u + session_is_admin(w->session));
     put_fact(out, "id", c->id);
     put_optional_text(out, "database", session_database(s));
     put_optional_text(out, "user", s->user ? user_name(s->user) : SLICE_NONE);
@@ -361,7 +364,8 @@ static size_t put_client(struct execution *w, const struct connection *c)
         put_fact(out, account_kind_name(i), s->account.of[i]);
     put_fact(out, "writes", s->usage.writes);
     put_fact(out, "reads", s->usage.reads);
-    put_peer(out, s->peer);
+    if (session_is_admin(w->session)) /* others may be at the same address */
+        put_peer(out, s->peer);
     return 1;
 }
 

@@ -138,8 +138,10 @@ enum option_type {
       "maximum number of connections of one client: an IPv4 address, an IPv6 /64 network, or " \
       "a user on the Unix socket")                                                             \
     X(COUNT, client_share, "client-share", "75", 1, 100, NULL, false,                          \
-      "percentage of transactions that one client (as in client-connections) may have open; "  \
-      "administrators are not limited; 100 disables it")                                       \
+      "percentage of transactions, lock-waiters, writes-total and reads-total that one "       \
+      "client "                                                                                \
+      "(as in client-connections) may use; open transactions of administrators are not "       \
+      "limited; 100 disables it")                                                              \
     X(COUNT, connections_reserved, "connections-reserved", "8", 0, 1024, NULL, true,           \
       "additional connections reserved for administrators: clients on the Unix socket that "   \
       "run as root or as the server's user")                                                   \
@@ -171,8 +173,8 @@ enum option_type {
       "memory for the read sets of all serializable transactions; above it, each is limited "  \
       "to 16KiB")                                                                              \
     X(BYTES, writes_total, "writes-total", "2GiB", 64 * KIB, 1024 * GIB, NULL, false,          \
-      "memory for the uncommitted writes of all transactions; one client can use as much as "  \
-      "it leaves free, that is, at most half; each transaction can always write 16KiB")        \
+      "memory for the uncommitted writes of all transactions; one connection can use as much " \
+      "as it leaves free, that is, at most half; each transaction can always write 16KiB")        \
     X(DURATION, transaction_life, "transaction-life", "0s", 0, 8760 * HOUR, NULL, false,       \
       "transactions that are open for this long are ended; 0s: no limit; `begin` can set "     \
       "another one (timeout_ms)")                                                              \

@@ -43,7 +43,7 @@ enum err peers_init(struct peers *p, struct os *os)
 
 void peers_fini(struct peers *p)
 {
-    ASSERT(p->table.count == 0 && !p->nobody.holds.transactions);
+    ASSERT(p->table.count == 0);
     hash_table_fini(&p->table);
 }
 
@@ -59,6 +59,13 @@ static struct peer *peers_find(struct peers *p, struct peer_key key, uint64_t ha
     while (peer && (peer->key.kind != key.kind || peer->key.number != key.number))
         peer = peer_of(hash_table_next(&p->table, &peer->in_peers));
     return peer;
+}
+
+static bool holds_nothing(const struct peer *p)
+{
+    const struct usage *u = &p->holds.usage;
+
+    return !p->holds.transactions && !u->writes && !u->reads && !u->lock_waiters;
 }
 
 struct peer *peers_enter(struct peers *p, struct peer_key key)
@@ -84,16 +91,8 @@ void peers_leave(struct peers *p, struct peer *peer)
     ASSERT(peer->connections > 0);
     if (--peer->connections > 0)
         return;
-    ASSERT(!peer->holds.transactions); /* D-5 */
+    ASSERT(holds_nothing(peer)); /* D-5 */
     reactor_client_fini(&peer->turns);
     hash_table_remove(&p->table, &peer->in_peers);
     os_free(p->os, peer, sizeof *peer);
-}
-
-uint64_t peer_share(uint64_t all, uint64_t percent)
-{
-    uint64_t share = all / 100 * percent + all % 100 * percent / 100;
-
-    ASSERT(percent <= 100 && share <= all);
-    return share ? share : 1;
 }

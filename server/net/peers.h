@@ -11,6 +11,7 @@
 
 #include "server/net/reactor.h"
 #include "server/storage/hash_table.h"
+#include "server/txn/op.h"
 
 struct sockaddr;
 
@@ -23,6 +24,7 @@ struct peer_key {
  * client-share bounds each, so that one client cannot take everything. */
 struct peer_holds {
     uint64_t transactions; /* open: of server.handles_open */
+    struct usage usage;    /* of the core: what these take, and waiters for locks */
 };
 
 struct peer { /* one that has connections open */
@@ -54,8 +56,5 @@ void peers_fini(struct peers *p);
 struct peer *peers_enter(struct peers *p, struct peer_key key);
 /* It holds nothing if it was the last connection. */
 void peers_leave(struct peers *p, struct peer *peer);
-
-/* What one client may have where all may have so much: percent of it, and 1 in any case. */
-uint64_t peer_share(uint64_t all, uint64_t percent);
 
 #endif

@@ -2,6 +2,7 @@
 #include "server/net/server.h"
 
 #include "server/base/assert.h"
+#include "server/txn/usage.h"
 
 #define HANDSHAKES_A_TURN 2 /* each takes up to a millisecond */
 #define CLIENT_LINES_MAX \
@@ -59,7 +60,7 @@ uint64_t server_handles_max(const struct server *server)
 
 uint64_t server_handles_of_one(const struct server *server)
 {
-    return peer_share(server_handles_max(server), server->options.client_share);
+    return usage_share(server_handles_max(server), server->options.client_share);
 }
 
 void server_connection_closed(struct server *server, enum seat seat, struct peer *peer)

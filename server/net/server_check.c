@@ -7,6 +7,7 @@
 #include "server/net/session_backup.h"
 #include "server/net/session_opener.h"
 #include "server/net/strand.h"
+#include "server/txn/lock_wait.h"
 
 /* The sum over the connections that are in the list. */
 struct connection_sums {
@@ -82,11 +83,26 @@ static bool check_openers(struct session *s)
     return length_of(&s->opener_list) == s->openers.count;
 }
 
+/* What the core has counted. */
+static void sum_usage(struct session *s)
+{
+    struct usage *client = &s->peer->checked.usage;
+
+    ASSERT(s->usage.client == &s->peer->holds.usage); /* D-5 */
+    client->writes += s->usage.writes;
+    client->reads += s->usage.reads;
+    LIST_EACH (link, &s->requests) {
+        client->lock_waiters +=
+            lock_wait_is_on(&LIST_ENTRY(link, struct request, in_session)->op);
+    }
+}
+
 static bool check_session(struct session *s, struct connection_sums *sum)
 {
     ASSERT(s->account.above == &s->server->account);
     if (!check_requests(s) || !check_strands(s, sum) || !check_cursors(s) || !check_openers(s))
         return false; /* D-1 */
+    sum_usage(s);
     sum->requests += s->request_count;
     sum->behind_locks += s->behind_locks;
     sum->backups += (unsigned)length_of(&s->backups);
@@ -137,14 +153,21 @@ static void forget_checked(struct server *server)
     }
 }
 
+static bool is_part(uint64_t part, uint64_t all, bool is_all)
+{
+    return part == all || (!is_all && part < all);
+}
+
 /* Of clients that have a connection in the list. */
 static bool check_peers(const struct server *server, bool is_all)
 {
     LIST_EACH (link, &server->connections) {
         const struct peer *p = LIST_ENTRY(link, struct connection, in_all)->session.peer;
 
-        if (p->checked.transactions > p->holds.transactions ||
-            (is_all && p->checked.transactions != p->holds.transactions))
+        if (!is_part(p->checked.transactions, p->holds.transactions, is_all) ||
+            !is_part(p->checked.usage.writes, p->holds.usage.writes, is_all) ||
+            !is_part(p->checked.usage.reads, p->holds.usage.reads, is_all) ||
+            !is_part(p->checked.usage.lock_waiters, p->holds.usage.lock_waiters, is_all))
             return false; /* D-5 */
     }
     return true;

@@ -24,7 +24,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
     reactor_member_init(&server->reactor, &s->member);
     s->server = server;
     s->connection = connection;
-    s->peer = &server->peers.nobody;
+    session_set_peer(s, &server->peers.nobody);
     s->out = out;
     account_init(&s->account, &server->account);
     s->transactions.account = s->cursors.account = s->in_flight.account = &s->account;
@@ -40,6 +40,13 @@ void session_init(struct session *s, struct server *server, struct connection *c
     list_init(&s->backups);
     list_init(&s->in_warned);
     s->guard.rights = rights_of_session;
+}
+
+void session_set_peer(struct session *s, struct peer *peer)
+{
+    ASSERT(!s->strand_count && !s->request_count); /* D-5: nothing is counted yet */
+    s->peer = peer;
+    s->usage.client = &peer->holds.usage;
 }
 
 void session_log_in(struct session *s, struct user *user)

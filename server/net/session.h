@@ -95,6 +95,8 @@ static inline bool session_sees(const struct session *s, const struct session *o
     return session_is_admin(s) || (s->user && s->user == other->user);
 }
 
+/* Whose connection it is: before the first request. */
+void session_set_peer(struct session *s, struct peer *peer);
 /* From now on it is the user; takes no reference. */
 void session_log_in(struct session *s, struct user *user);
 /* Nobody is logged in any more, and no login has been begun. */

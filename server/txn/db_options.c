@@ -42,6 +42,7 @@ void db_options_default(struct db_options *o)
         .log_in_flight = 2,
         .amalgamate_percent = 400,
         .tokens_deleted_at_once = 1000,
+        .client_share = 75,
         .build_share = 30,
         .slice_steps = 2000,
     };

@@ -50,6 +50,7 @@ struct db_options {
     unsigned log_in_flight;       /* batches synced side by side; default 2 */
     unsigned amalgamate_percent;  /* begin at this share of the primary; default 400 */
     unsigned tokens_deleted_at_once; /* forgotten ones, by a commit; default 1000 */
+    unsigned client_share; /* percent of what all may have that one client may; 75 */
     unsigned build_share; /* percent of the loop's time beside clients: builds, a check; 30 */
     unsigned slice_steps;         /* of work for conflicts within one call; default 2000 */
     /* Of the log: wal_options.keep. NULL: nobody keeps its segments. */

@@ -15,6 +15,7 @@
 #include "server/txn/txn.h"
 #include "server/txn/txn_internal.h"
 #include "server/txn/txn_struct.h"
+#include "server/txn/usage.h"
 
 #define TIMEOUT_SLOT_MS 8
 #define HOLDERS_MS 250 /* between two looks at those who have locks that others wait for */
@@ -39,6 +40,7 @@ static struct lock_request *request_new(struct op *op)
     r->all = &op->db->lock_waits;
     r->database = op_database(op);
     r->op = op;
+    r->lock.waiters = op->usage ? &usage_of_client(op->usage)->lock_waiters : NULL;
     ASSERT(r->database && r->lock.state == LOCK_OUT);
     list_init(&r->in_granting);
     list_init(&r->in_holding);
@@ -57,22 +59,40 @@ static enum err refuse_names(struct op *op, uint64_t count)
                              (unsigned long long)count, (unsigned long long)max);
 }
 
+/* r, which waits, is one too many: of all that do, or of its client's. */
+static enum err check_waiters(struct op *op, const struct lock_request *r)
+{
+    const struct db_options *o = &op->db->options;
+    uint64_t all = lock_turns_of(op->db)->waiting_count;
+    uint64_t own = r->lock.waiters ? *r->lock.waiters : 0;
+
+    ASSERT(r->lock.state == LOCK_WAITING && own <= all && all > 0); /* K-3 */
+    if (own > usage_share(o->lock_waiters_max, o->client_share))
+        return failure_set(&op->failure, ERR_OVERLOADED,
+                           "%llu requests of this client already wait for locks, which is the "
+                           "limit for one client (client-share of lock-waiters); retry when "
+                           "some have been answered",
+                           (unsigned long long)own - 1);
+    if (all > o->lock_waiters_max)
+        return failure_set(&op->failure, ERR_OVERLOADED,
+                           "%llu requests already wait for locks, which is the limit "
+                           "(lock-waiters)",
+                           (unsigned long long)o->lock_waiters_max);
+    return ERR_OK;
+}
+
 /* Join the queues; the number of those that wait is bounded. */
 static enum err request_enter(struct op *op, struct lock_request *r,
                               const struct lock_ask *asks, unsigned count, bool is_whole)
 {
     struct db *db = op->db;
-    uint64_t max = db->options.lock_waiters_max;
 
     ASSERT(r->lock.state == LOCK_OUT && r->database == op_database(op));
     if (lock_enter(&r->database->locks, &r->lock, asks, count, is_whole, db->pulse.now_ms))
         return failure_set(&op->failure, ERR_NOMEM, "out of memory for a lock");
-    if (r->lock.state == LOCK_WAITING && lock_turns_of(db)->waiting_count > max) {
+    if (r->lock.state == LOCK_WAITING && check_waiters(op, r)) {
         lock_leave(&r->lock);
-        return failure_set(&op->failure, ERR_OVERLOADED,
-                           "%llu requests already wait for locks, which is the limit "
-                           "(lock-waiters)",
-                           (unsigned long long)max);
+        return op->failure.error;
     }
     if (!numbers_left(&db->numbers, db->txns.count, db->wal, &db->pulse)) {
         lock_leave(&r->lock);

@@ -84,6 +84,15 @@ struct slice lock_part_name(const struct lock_part *part)
 
 /* ---- states ---- */
 
+/* It waits, or does not any more. */
+static void count_of_client(struct lock *lock, bool waits)
+{
+    if (!lock->waiters)
+        return;
+    ASSERT(waits || *lock->waiters > 0);
+    *lock->waiters += waits ? 1 : UINT64_MAX;
+}
+
 static void lock_leave_state(struct lock *lock)
 {
     struct lock_turns *turns = lock->locks->turns;
@@ -93,6 +102,7 @@ static void lock_leave_state(struct lock *lock)
         list_walks_leave(&turns->waiting_walks, &lock->in_state);
         ASSERT(turns->waiting_count > 0);
         turns->waiting_count--;
+        count_of_client(lock, false);
     }
     list_remove(&lock->in_state);
 }
@@ -120,6 +130,7 @@ static void lock_wait(struct lock *lock)
     ASSERT(lock->waiting_parts > 0 && !list_is_linked(&lock->in_state)); /* K-3 */
     list_push_back(&turns->waiting, &lock->in_state);
     turns->waiting_count++;
+    count_of_client(lock, true);
     lock->state = LOCK_WAITING;
 }
 

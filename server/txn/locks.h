@@ -83,6 +83,7 @@ struct lock {
     bool is_whole;           /* on the database */
     uint64_t number;         /* of arrival */
     uint64_t version;        /* whose it is, for people: set by the owner */
+    uint64_t *waiters; /* borrowed, set by the owner: of its client, those that wait; or NULL */
     struct list_link in_state;
     struct lock_part *parts; /* owned; the last is that of `whole` */
     unsigned part_count;

@@ -35,9 +35,11 @@ struct claim;
 struct txn;
 struct txns;
 
-struct usage { /* bytes that open transactions take (usage.h) */
-    uint64_t writes;
-    uint64_t reads;
+struct usage { /* what open transactions take, and requests that wait for locks (usage.h) */
+    uint64_t writes; /* bytes */
+    uint64_t reads;  /* bytes */
+    uint64_t lock_waiters; /* of a client */
+    struct usage *client;  /* borrowed: of a connection: the sum of its client's; else NULL */
 };
 
 struct decided {

@@ -14,6 +14,7 @@
 struct read_set_limits {
     uint64_t reader_bytes_max; /* of one reader */
     uint64_t bytes_max;        /* of all; above it a reader has no more than the small bytes */
+    uint64_t client_bytes_max; /* of all readers of one client; likewise */
 };
 
 struct read_key { /* a key of a store, or a place between two; borrowed */
@@ -69,6 +70,7 @@ struct read_set {
 struct reads { /* of one reader */
     struct read_set *set;
     void *owner;               /* the caller's */
+    const uint64_t *of_client; /* borrowed until it has ended: all of its client's; or NULL */
     uint64_t number;           /* in order of opening */
     uint64_t snapshot;         /* the commit that the reader sees */
     bool is_ended;             /* nobody asks for it any more */

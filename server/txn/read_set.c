@@ -71,7 +71,9 @@ static uint64_t reads_limit(const struct reads *r)
     const struct read_set_limits *limits = &r->set->limits;
 
     ASSERT(limits->reader_bytes_max > 0);
-    if (r->set->bytes > limits->bytes_max && limits->reader_bytes_max > READ_SET_SMALL_BYTES)
+    if (limits->reader_bytes_max > READ_SET_SMALL_BYTES &&
+        (r->set->bytes > limits->bytes_max ||
+         (r->of_client && *r->of_client > limits->client_bytes_max)))
         return READ_SET_SMALL_BYTES;
     return limits->reader_bytes_max;
 }
@@ -159,6 +161,7 @@ void read_set_end(struct reads *r)
     ASSERT(!r->is_ended); /* rule 8: once */
     ASSERT(list_is_linked(&r->in_set));
     r->is_ended = true;
+    r->of_client = NULL;
     r->set->ended_bytes += r->bytes;
     list_remove(&r->in_set);
     list_push_back(&r->set->ended, &r->in_set);

@@ -27,8 +27,11 @@ struct range_check {
 
 enum err reads_init(struct txns *all, uint64_t seed)
 {
-    struct read_set_limits limits = {all->options->reads_bytes_max,
-                                     all->options->reads_total_max};
+    const struct db_options *o = all->options;
+    struct read_set_limits limits = {.reader_bytes_max = o->reads_bytes_max,
+                                     .bytes_max = o->reads_total_max,
+                                     .client_bytes_max =
+                                         usage_share(o->reads_total_max, o->client_share)};
 
     ASSERT(limits.reader_bytes_max > 0);
     return read_set_init(&all->read_set, all->os, seed, limits);
@@ -37,8 +40,11 @@ enum err reads_init(struct txns *all, uint64_t seed)
 static struct reads *reads_of(struct txn *t)
 {
     ASSERT(t->snapshot && (t->options.serializable || t->builds)); /* T-3 */
-    if (!t->reads)
-        t->reads = read_set_open(&t->all->read_set, t, t->snapshot->commit);
+    if (t->reads)
+        return t->reads;
+    t->reads = read_set_open(&t->all->read_set, t, t->snapshot->commit);
+    if (t->reads && t->options.usage)
+        t->reads->of_client = &usage_of_client(t->options.usage)->reads;
     return t->reads;
 }
 

@@ -187,7 +187,7 @@ static bool db_check_locks(const struct db *db)
 
 bool db_check(const struct db *db)
 {
-    struct usage usage = {0, 0};
+    struct usage usage = {0};
     size_t intents = 0;
 
     catalogue_check(&db->catalogue); /* aborts */

@@ -86,17 +86,25 @@ static enum err write_check_sum(struct op *op, struct txn *t, uint64_t more)
     if (t->is_single || usage_allows(t, bytes)) /* a single write lies in a stage at once */
         return ERR_OK;
     if (bytes > max / 2)
-        failure_set_limit(&op->failure, "writes-total", max / 2, bytes,
-                          "the transaction would hold %llu bytes of writes; one client may "
-                          "hold half of the %llu (writes-total); commit in smaller parts or "
-                          "raise it",
-                          (unsigned long long)bytes, (unsigned long long)max);
-    else
+        failure_set_limit(
+            &op->failure, "writes-total", max / 2, bytes,
+            "the transaction would hold %llu bytes of writes; one "
+            "connection may hold half of the %llu (writes-total); commit in smaller parts or "
+            "raise it",
+            (unsigned long long)bytes, (unsigned long long)max);
+    else if (usage_is_over_share(t, bytes))
         failure_set(&op->failure, ERR_OVERLOADED,
-                    "open transactions hold %llu bytes of writes, of which a client may hold "
-                    "no more than is left free of %llu (writes-total); the transaction is "
-                    "rolled back: try again later, or commit in smaller parts",
-                    (unsigned long long)t->db->txns.usage.writes, (unsigned long long)max);
+                    "open transactions of this client hold %llu bytes of writes, which is the "
+                    "limit for one client (client-share of writes-total); the transaction is "
+                    "rolled back: end others, then retry, or commit in smaller parts",
+                    (unsigned long long)usage_of_client(t->options.usage)->writes);
+    else
+        failure_set(
+            &op->failure, ERR_OVERLOADED,
+            "open transactions hold %llu bytes of writes, of which a connection may hold "
+            "no more than is left free of %llu (writes-total); the transaction is "
+            "rolled back: try again later, or commit in smaller parts",
+            (unsigned long long)t->db->txns.usage.writes, (unsigned long long)max);
     txn_doom(t, &op->failure);
     return op->failure.error;
 }

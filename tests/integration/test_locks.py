@@ -465,7 +465,8 @@ def test_whatever_ends_a_holder_lets_go():
 
 
 def test_bad_locks():
-    with daemon("--lock-names", "3", "--lock-waiters", "2") as d, d.client() as c, d.client() as b:
+    flags = ("--lock-names", "3", "--lock-waiters", "2", "--client-share", "100")
+    with daemon(*flags) as d, d.client() as c, d.client() as b:
         for lock in ("all", 1, [], {"both": []}, {"shared": "s"}, {"shared": [1]},
                      {"exclusive": [""]}, {"shared": ["x" * 256]}):
             error = c.fails("begin", 1, {"lock": lock})

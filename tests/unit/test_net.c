@@ -8,6 +8,7 @@
 #include "server/net/log_line.h"
 #include "server/net/number_map.h"
 #include "server/net/peers.h"
+#include "server/txn/usage.h"
 #include "server/net/seats.h"
 #include "server/net/latency.h"
 #include "server/net/turn_clock.h"
@@ -541,7 +542,7 @@ START_TEST(a_share_is_a_part_of_what_all_may_have)
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        ck_assert_uint_eq(peer_share(cases[i][0], cases[i][1]), cases[i][2]);
+        ck_assert_uint_eq(usage_share(cases[i][0], cases[i][1]), cases[i][2]);
 }
 END_TEST
 

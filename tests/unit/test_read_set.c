@@ -137,7 +137,7 @@ static void step(struct rig *rig, bool exact)
 
 START_TEST(every_reader_of_a_key_is_found_and_nobody_else)
 {
-    struct read_set_limits limits = {UINT64_C(1) << 20, UINT64_C(1) << 30};
+    struct read_set_limits limits = {UINT64_C(1) << 20, UINT64_C(1) << 30, UINT64_MAX};
     struct rig rig;
 
     rig_open(&rig, (uint64_t)_i, limits);
@@ -153,7 +153,7 @@ END_TEST
 
 START_TEST(beyond_the_limit_nothing_is_dropped)
 {
-    struct read_set_limits limits = {_i % 2 ? 3000 : UINT64_C(1) << 20, 20000};
+    struct read_set_limits limits = {_i % 2 ? 3000 : UINT64_C(1) << 20, 20000, UINT64_MAX};
     struct rig rig;
 
     rig_open(&rig, (uint64_t)_i, limits);
@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(without_memory_what_was_noted_stays)
 {
-    struct read_set_limits limits = {_i % 2 ? 3000 : UINT64_C(1) << 20, 100000};
+    struct read_set_limits limits = {_i % 2 ? 3000 : UINT64_C(1) << 20, 100000, UINT64_MAX};
     struct rig rig;
 
     rig_open(&rig, (uint64_t)_i, limits);
@@ -194,7 +194,7 @@ static struct slice long_key(uint64_t n, uint8_t room[180])
 /* A walk over many rows, each noted from where the last ended. */
 START_TEST(a_scan_is_one_range_however_long)
 {
-    struct read_set_limits limits = {UINT64_C(16) << 20, UINT64_C(1) << 30};
+    struct read_set_limits limits = {UINT64_C(16) << 20, UINT64_C(1) << 30, UINT64_MAX};
     uint8_t from[180], to[180];
     uint64_t bytes, steps;
     struct reads *r;
@@ -224,7 +224,7 @@ END_TEST
  * finding one does not look at many. */
 START_TEST(no_point_pays_for_all_others)
 {
-    struct read_set_limits limits = {UINT64_C(1) << 30, UINT64_C(1) << 40};
+    struct read_set_limits limits = {UINT64_C(1) << 30, UINT64_C(1) << 40, UINT64_MAX};
     uint64_t most = 0, all = 0;
     struct reads *readers[10];
     struct rig rig;
@@ -269,7 +269,7 @@ END_TEST
 
 START_TEST(bytes_stay_within_the_limits)
 {
-    struct read_set_limits limits = {UINT64_C(64) << 10, UINT64_C(256) << 10};
+    struct read_set_limits limits = {UINT64_C(64) << 10, UINT64_C(256) << 10, UINT64_MAX};
     struct reads *readers[8];
     struct rig rig;
 

@@ -115,7 +115,7 @@ START_TEST(a_client_may_write_no_more_than_it_leaves_free)
 {
     enum { MAX = 2 << 20, HOGS = 4 };
     struct core_rig rig;
-    struct usage hog = {0, 0}, innocent = {0, 0};
+    struct usage hog = {0}, innocent = {0};
     struct txn_options hogs = {.usage = &hog}, innocents = {.usage = &innocent};
     struct txn *t[HOGS], *other;
     unsigned count = _i ? HOGS : 1, key = 0, ended = 0;
@@ -152,11 +152,49 @@ START_TEST(a_client_may_write_no_more_than_it_leaves_free)
 }
 END_TEST
 
+/* Each connection may hold what it leaves free, so many of them could hold all but a little; but
+ * together they have no more than the share of one client. */
+START_TEST(the_connections_of_a_client_share_its_part)
+{
+    enum { MAX = 1 << 20, CONNECTIONS = 5 };
+    struct core_rig rig;
+    struct usage client = {0}, connections[CONNECTIONS], innocent = {0};
+    struct txn_options options[CONNECTIONS], innocents = {.usage = &innocent};
+    struct txn *t[CONNECTIONS], *other;
+    unsigned key = 0;
+    uint64_t sum = 0;
+
+    core_open(&rig, 13);
+    rig.options.writes_total_max = MAX;
+    core_restart(&rig, false);
+    MUST_EQ(core_create(&rig, NULL, "a", NULL), ERR_OK);
+    for (unsigned i = 0; i < CONNECTIONS; i++) {
+        connections[i] = (struct usage){.client = &client};
+        options[i] = (struct txn_options){.usage = &connections[i]};
+        t[i] = core_begin(&rig, "hog", &options[i]);
+    }
+    MUST_EQ(write_all_it_can(&rig, t, CONNECTIONS, &key), ERR_OVERLOADED);
+    MUST(strstr(rig.op.failure.text, "client-share of writes-total") != NULL);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        sum += connections[i].writes;
+    MUST_EQ(client.writes, sum);
+    MUST(client.writes > MAX / 2 && client.writes <= MAX / 4 * 3);
+    other = core_begin(&rig, "innocent", &innocents);
+    for (unsigned i = 0; i < 500; i++)
+        MUST_EQ(core_put(&rig, other, "a", 1000000 + i, 1), ERR_OK);
+    MUST_EQ(core_commit(&rig, other, NULL), ERR_OK);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        txn_rollback(t[i]);
+    MUST_EQ(client.writes, 0);
+    core_close(&rig);
+}
+END_TEST
+
 START_TEST(a_small_transaction_may_write_when_others_have_taken_all)
 {
     enum { HOGS = 40 };
     struct core_rig rig;
-    struct usage hog[HOGS] = {{0, 0}}, innocent = {0, 0};
+    struct usage hog[HOGS] = {{0}}, innocent = {0};
     struct txn_options innocents = {.usage = &innocent};
     struct txn *t[HOGS], *other;
     unsigned key = 0;
@@ -187,7 +225,7 @@ END_TEST
 START_TEST(writes_and_reads_are_counted_to_their_client_until_they_end)
 {
     struct core_rig rig;
-    struct usage usage = {0, 0};
+    struct usage usage = {0};
     struct txn_options options = {.serializable = true, .usage = &usage};
     struct txn *t;
     struct failure f;
@@ -736,6 +774,7 @@ int main(void)
     tcase_add_test(tc, on_a_full_disk_what_frees_space_still_works);
     tcase_add_test(tc, a_transaction_may_write_so_much_and_stays_open_beyond);
     tcase_add_loop_test(tc, a_client_may_write_no_more_than_it_leaves_free, 0, 2);
+    tcase_add_test(tc, the_connections_of_a_client_share_its_part);
     tcase_add_test(tc, a_small_transaction_may_write_when_others_have_taken_all);
     tcase_add_loop_test(tc, writes_and_reads_are_counted_to_their_client_until_they_end, 0, 4);
     tcase_add_test(tc, beyond_what_may_be_held_the_oldest_writer_goes);

@@ -39,7 +39,7 @@ TINY = [  # what stands together is drawn together
     {"--scan-rows": ("1", "2", "3")},
     {"--scan-size": ("1KiB",)},
     {"--result-size": ("64KiB",)},
-    {"--transactions": ("3", "5"), "--transactions-reserved": ("0",)},
+    {"--transactions": ("3", "5"), "--transactions-reserved": ("0",), "--client-share": ("100",)},
     {"--transactions-per-connection": ("1", "2")},
     {"--cursors-per-connection": ("1", "2", "4")},
     {"--savepoints": ("1", "3")},
