@@ -41,6 +41,12 @@ void deadline_remove(struct deadline_wheel *w, struct deadline *d)
     w->count--;
 }
 
+uint64_t deadline_next_ms(const struct deadline_wheel *w)
+{
+    ASSERT(w->slot_ms > 0);
+    return w->count ? w->looked_ms + w->slot_ms : UINT64_MAX;
+}
+
 /* One of those that are being looked at whose time has come; the others go back. */
 static struct deadline *take_due(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps)
 {

@@ -41,4 +41,8 @@ void deadline_remove(struct deadline_wheel *w, struct deadline *d); /* may be ca
  * look. */
 struct deadline *deadline_take(struct deadline_wheel *w, uint64_t now_ms, uint64_t *steps);
 
+/* When to look again, so that none is taken later than the time of a slot after its own;
+ * UINT64_MAX: it is empty. */
+uint64_t deadline_next_ms(const struct deadline_wheel *w);
+
 #endif

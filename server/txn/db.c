@@ -543,14 +543,28 @@ uint64_t db_tick(struct db *db)
 void db_note_clients(struct db *db)
 {
     ASSERT(!db->pulse.is_in_turn);
+    db->pulse.now_ms = os_now_ms(db->os);
     pace_note_clients(&db->builds.pace);
     pace_note_clients(&db->check_pace);
+}
+
+/* Of what a turn may have begun that ends by time: transactions, and waiting for locks and for
+ * databases. */
+static uint64_t limits_next_ms(const struct db *db)
+{
+    uint64_t next = deadline_next_ms(&db->txns.expiries);
+
+    ASSERT(next > 0 && db->openings.due_ms > 0);
+    if (deadline_next_ms(&db->lock_waits.timeouts) < next)
+        next = deadline_next_ms(&db->lock_waits.timeouts);
+    return db->openings.due_ms < next ? db->openings.due_ms : next;
 }
 
 uint64_t db_next_pass_ms(const struct db *db)
 {
     uint64_t next = amalgamate_next_ms(db), sync_next = wal_next_sync_ms(db->wal);
     uint64_t build_next = index_build_next_ms(db->builds.work);
+    uint64_t limits_next = limits_next_ms(db);
 
     ASSERT(db->passes.work);
     if (sync_next < next)
@@ -559,6 +573,8 @@ uint64_t db_next_pass_ms(const struct db *db)
         next = build_next;
     if (check_next_ms(db) < next)
         next = check_next_ms(db);
+    if (limits_next < next)
+        next = limits_next;
     return db->reclaiming.due_ms && db->reclaiming.due_ms < next ? db->reclaiming.due_ms : next;
 }
 

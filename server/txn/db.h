@@ -38,12 +38,14 @@ void db_turn(struct db *db);
  * table's clock (UINT64_MAX: not needed). */
 uint64_t db_tick(struct db *db);
 
-/* Requests of clients are at work in this turn: what is done in the background leaves them room. */
+/* Before requests of clients in a turn: their limits of time count from now, however long nothing
+ * was to be done, and what is done in the background leaves them room. */
 void db_note_clients(struct db *db);
 
 /* When db_tick must be called for an amalgamation that was put off in a turn, for giving space
- * back, for a sync of what the turn has committed, or for an index that is being made, ms on the
- * table's clock (UINT64_MAX: for none of these). Ask after each turn. */
+ * back, for a sync of what the turn has committed, for an index that is being made, or for a limit
+ * of time of what the turn has begun, ms on the table's clock (UINT64_MAX: for none of these). Ask
+ * after each turn. */
 uint64_t db_next_pass_ms(const struct db *db);
 
 /* What a start would read of the log if the process ended now; 0: nothing to replay. */

@@ -70,5 +70,5 @@ uint64_t expiry_turn(struct txns *all)
     ASSERT(all->expiries.count <= all->count);
     if (!steps)
         return now_ms;
-    return all->expiries.count ? now_ms + EXPIRY_STEP_MS : UINT64_MAX;
+    return deadline_next_ms(&all->expiries);
 }

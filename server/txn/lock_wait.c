@@ -719,8 +719,8 @@ uint64_t lock_wait_tick(struct db *db)
     if (!steps)
         return now_ms;
     next = look_at_holders(db);
-    if (db->lock_waits.timeouts.count && now_ms + TIMEOUT_SLOT_MS < next)
-        next = now_ms + TIMEOUT_SLOT_MS;
+    if (deadline_next_ms(&db->lock_waits.timeouts) < next)
+        next = deadline_next_ms(&db->lock_waits.timeouts);
     return next;
 }
 

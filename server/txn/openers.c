@@ -19,6 +19,7 @@ void openings_init(struct openings *all, struct os *os, struct databases *databa
     list_init(&all->claims);
     list_init(&all->due);
     list_init(&all->undurable);
+    all->due_ms = UINT64_MAX;
 }
 
 static struct claim *claim_in_front(const struct database *d)

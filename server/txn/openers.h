@@ -39,6 +39,7 @@ struct openings {
     struct list_link due;       /* claim.in_due: its request is to be called again */
     struct list_link
         undurable; /* claim.in_due: when the last change of the database is durable */
+    uint64_t due_ms; /* no claim is over by time before; UINT64_MAX: none ever */
 };
 
 enum opener_event {

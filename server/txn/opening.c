@@ -45,6 +45,14 @@ static enum err attach_enter(struct op *op, struct opener *o, uint64_t wait_ms,
     return ERR_OK;
 }
 
+/* The claim is over at that time, or something of it. */
+static void claim_note_time(struct claim *claim, uint64_t at_ms)
+{
+    ASSERT(at_ms > 0 && claim->all->due_ms > 0);
+    if (at_ms < claim->all->due_ms)
+        claim->all->due_ms = at_ms;
+}
+
 /* The claim is its opener's from now on, without a request. */
 static void claim_keep(struct claim *claim, const struct db *db)
 {
@@ -55,6 +63,7 @@ static void claim_keep(struct claim *claim, const struct db *db)
     claim->state = CLAIM_HELD;
     claim->is_held = true;
     claim->until_ms = db->pulse.now_ms + db->options.upgrade_begin_ms;
+    claim_note_time(claim, claim->until_ms);
 }
 
 static enum err attach_in_front(struct op *op, struct claim *claim, struct attach *attach)
@@ -115,6 +124,7 @@ void opening_wait_until(struct op *op, uint64_t wait_ms)
     ASSERT(claim->state == CLAIM_WAITING || claim->state == CLAIM_HELD);
     claim->wait_ms = wait_ms;
     claim->wait_until_ms = wait_ms < UINT64_MAX - now ? now + wait_ms : UINT64_MAX;
+    claim_note_time(claim, claim->wait_until_ms);
 }
 
 /* true: those who are in the way have all been asked. */
@@ -127,6 +137,7 @@ static bool clear_ask(struct claim *claim, const struct db *db)
     }
     claim->state = CLAIM_ASKING;
     claim->until_ms = db->pulse.now_ms + db->options.versionchange_ms;
+    claim_note_time(claim, claim->until_ms);
     claim_ask(claim);
     return true;
 }
@@ -235,6 +246,7 @@ uint64_t opening_tick(struct db *db)
         if (at < next)
             next = at;
     }
+    db->openings.due_ms = next;
     return next;
 }
 
