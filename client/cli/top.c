@@ -210,7 +210,12 @@ static void add_hold(struct slice hold, struct hf_pack *out)
 {
     struct slice kind = value_field_text(hold, "kind"), label = value_field_text(hold, "label");
     struct slice client = value_field_text(hold, "client");
+    uint64_t left_out = value_field_uint(hold, "left_out", 0);
 
+    if (left_out) {
+        text_printf(out, "  and %llu more\n", (unsigned long long)left_out);
+        return;
+    }
     text_printf(out, "  %-12.*s %8llu  %8.1f s  idle %6.1f s  ", (int)kind.size,
                 (const char *)kind.data,
                 (unsigned long long)value_field_uint(hold, "version", 0),
@@ -222,6 +227,20 @@ static void add_hold(struct slice hold, struct hf_pack *out)
     text_append(out, "\n");
 }
 
+/* With those that the list has left out. */
+static uint64_t count_holds(struct slice holds)
+{
+    struct msgpack_cursor at = msgpack_open(holds);
+    struct slice hold;
+    uint32_t count = 0;
+    uint64_t all = 0;
+
+    msgpack_read_array(&at, &count);
+    while (count-- > 0 && msgpack_skip(&at, MSGPACK_DEPTH_MAX, &hold) == ERR_OK)
+        all += value_field_uint(hold, "left_out", 1);
+    return all;
+}
+
 static void add_holds(const struct top *top, struct hf_pack *out)
 {
     struct slice holds = packed(&top->holds), hold;
@@ -229,7 +248,7 @@ static void add_holds(const struct top *top, struct hf_pack *out)
     uint32_t count = 0;
 
     msgpack_read_array(&at, &count);
-    text_printf(out, "\nholds (%u)\n", count);
+    text_printf(out, "\nholds (%llu)\n", (unsigned long long)count_holds(holds));
     while (count-- > 0 && msgpack_skip(&at, MSGPACK_DEPTH_MAX, &hold) == ERR_OK)
         add_hold(hold, out);
 }

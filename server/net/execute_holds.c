@@ -2,7 +2,7 @@
  * docs/protocol.md; maps may grow.
  *
  * Lists go on over several turns, and end where a reply would be too large: the oldest come
- * first. */
+ * first, and the last entry says how many were left out. */
 #include "server/net/accept.h"
 
 #include "server/base/assert.h"
@@ -16,7 +16,7 @@
 #include <inttypes.h>
 
 #define LISTED_A_TURN 500 /* connections, and their scans */
-#define LISTED_MAX 65535
+#define LISTED_MAX 65534  /* entries, and one for those that are left out */
 
 /* The array of a list, which grows from turn to turn (METHOD_GOES_ON). */
 static void listing_begin(struct execution *w)
@@ -31,15 +31,24 @@ static void listing_begin(struct execution *w)
 static void listing_end(struct execution *w)
 {
     ASSERT(w->begun && w->index <= LISTED_MAX);
+    if (w->left_out) {
+        w->index++;
+        put_map(w->out, 2);
+        put_word(w->out, "kind");
+        put_word(w->out, "more");
+        put_fact(w->out, "left_out", w->left_out);
+    }
     put_array_now(w->out, w->base + w->place, (uint32_t)w->index);
 }
 
-/* false: it is full. */
+/* false: it is full, and stays so. */
 static bool listing_add(struct execution *w)
 {
-    if (w->index == LISTED_MAX ||
-        w->out->used - w->base - w->start > execution_session(w)->server->options.result_size)
+    if (w->left_out || w->index == LISTED_MAX ||
+        w->out->used - w->base - w->start > execution_session(w)->server->options.result_size) {
+        w->left_out++;
         return false;
+    }
     w->index++;
     return true;
 }

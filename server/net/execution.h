@@ -35,6 +35,7 @@ struct execution {
     struct portal *portal;         /* owned: a query on its first page */
     struct session_cursor *cursor; /* opened by this scan, or in use by this `next` */
     unsigned listed;               /* of `holds`: kinds that are done */
+    size_t left_out;               /* of a list: entries for which there was no room */
     bool begun;                    /* what is done once has been done */
     bool stepping_back;            /* the row that did not fit is being given back */
     bool orders;                   /* as METHOD_ORDERS, of this one */

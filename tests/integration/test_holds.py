@@ -69,6 +69,31 @@ def test_clients_are_listed_and_ended():
         assert op.at_end()
 
 
+def test_a_list_that_is_cut_says_how_many_it_leaves_out():
+    with daemon("--result-size", "64KiB", "--client-connections", "500") as d, d.client() as op, d.client() as c:
+        versions = [c.call("begin", t)["version"] for t in range(1, 1001)]
+        entries = op.call("holds")
+        more = entries.pop()
+        assert more == {"kind": "more", "left_out": 1000 - len(entries)}, more
+        assert [e["version"] for e in entries] == versions[:len(entries)], "the oldest, without a gap"
+        assert 100 < len(entries) < 1000
+        others = [d.client() for _ in range(400)]
+        for other in others:
+            other.call("ping")
+        entries = op.call("clients")
+        more = entries.pop()
+        assert more == {"kind": "more", "left_out": 402 - len(entries)}, more
+        assert [e["transactions"] for e in entries[:2]] == [0, 1000]
+        for other in others[100:]:
+            other.close()
+        c.call("kill", versions[0])
+        for t in range(2, 901):
+            c.call("rollback", t)
+        assert [e["version"] for e in op.call("holds")] == versions[:1] + versions[900:]
+        until(lambda: len(op.call("clients")) == 102)
+        assert all(e.get("kind") != "more" for e in op.call("clients"))
+
+
 def test_long_lists_are_made_a_part_at_a_time():
     with daemon("--client-connections", "2000", "--connections", "2000") as d, d.client() as op:
         op.call("create_store", 0, "s")

@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 
-from holdfast import Gate, binary, until
+from holdfast import Gate, binary, daemon, until
 from terminal import Home, Shell
 
 
@@ -475,6 +475,17 @@ def test_top_shows_rates_stages_and_holds(d):
         p = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "top", "--times", "2"], check=False,
                            stdout=subprocess.PIPE)
         assert p.returncode == 0 and p.stdout.count(b"requests/s") == 2 and b"\x1b" not in p.stdout
+
+
+def test_top_counts_what_the_list_of_holds_leaves_out():
+    with daemon("--result-size", "64KiB") as d, d.client() as c:
+        for t in range(1, 1001):
+            c.call("begin", t)
+        listed = len(c.call("holds")) - 1
+        p = subprocess.run([binary("holdfast"), "--connect", "%s:%d" % d.tcp[0], "top", "--times", "1"], check=False,
+                           stdout=subprocess.PIPE, env=dict(os.environ, LINES="2000"))
+        assert p.returncode == 0 and b"\nholds (1000)\n" in p.stdout, p.stdout[:3000]
+        assert b"\n  and %d more\n" % (1000 - listed) in p.stdout, p.stdout[-300:]
 
 
 def test_the_shell_may_wait_for_the_disk_where_the_server_does_not():
