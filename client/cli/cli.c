@@ -83,7 +83,8 @@ static bool append_field(struct hf_pack *text, struct slice map, const char *bef
     return true;
 }
 
-/* Who won, and what was lost: "write of \"packages\" [..]; conflicts with transaction 37 ...". */
+/* What the message does not say, which names the winner and its label: what was lost, and the
+ * winner's commit: "; kind \"write\", store \"s\", key 1; that transaction committed as 37". */
 static void append_conflict(struct hf_pack *text, struct slice details)
 {
     struct slice winner = value_field(details, "winner");
@@ -91,13 +92,8 @@ static void append_conflict(struct hf_pack *text, struct slice details)
     append_field(text, details, "; kind ", "kind");
     append_field(text, details, ", store ", "store");
     append_field(text, details, ", key ", "key");
-    append_field(text, details, ", range ", "range");
-    if (slice_is_none(winner))
-        return;
-    text_append(text, "; conflicts with");
-    append_field(text, winner, " transaction ", "version");
-    append_field(text, winner, ", commit ", "commit");
-    append_field(text, winner, ", label ", "label");
+    if (value_field_uint(winner, "commit", 0))
+        append_field(text, winner, "; that transaction committed as ", "commit");
 }
 
 /* A name in the message, in quotes or by itself; a short one may be part of any sentence. */

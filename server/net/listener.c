@@ -126,6 +126,13 @@ static bool read_addresses(const struct options *o, struct address *out, unsigne
     for (char *one; (one = strsep(&rest, ",")) != NULL;) {
         unsigned n;
 
+        if (strcmp(one, "none") == 0) {
+            snprintf(
+                error, OPTION_ERROR_BYTES,
+                "listen: none disables TCP, so it cannot be given together with an address; "
+                "give either none or addresses");
+            return false;
+        }
         if (*count + 2 > LISTEN_MAX) {
             snprintf(error, OPTION_ERROR_BYTES, "listen: more than %d addresses",
                      LISTEN_MAX - 1);

@@ -16,6 +16,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* Whether it was at work or had not been begun. */
+#define TOO_LATE "deadline exceeded before the request was finished"
+
 static void run(struct request *r);
 
 static bool ends_txn(const struct request *r)
@@ -378,8 +381,7 @@ static enum err call_method(struct request *r)
     enum err e;
 
     if (is_late(r))
-        return failure_set(&r->op.failure, ERR_DEADLINE,
-                           "deadline exceeded before the request was executed");
+        return failure_set(&r->op.failure, ERR_DEADLINE, TOO_LATE);
     if (r->cancelled)
         return failure_set(&r->op.failure, ERR_CANCELLED, "the request was cancelled");
     if (r->gives_up)
@@ -628,11 +630,9 @@ void order_expired(struct request *r)
     switch (r->state) {
     case REQUEST_QUEUED:
         if (may_pass_queue(r))
-            finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
+            finish_early(r, ERR_DEADLINE, TOO_LATE);
         break;
-    case REQUEST_WAITING:
-        finish_early(r, ERR_DEADLINE, "deadline exceeded before the request was executed");
-        break;
+    case REQUEST_WAITING: finish_early(r, ERR_DEADLINE, TOO_LATE); break;
     case REQUEST_ANSWERING:
         if (r->ready || !take_page_back(r))
             break; /* the answer is known, only older ones are not */

@@ -65,6 +65,9 @@ def test_exit_codes_of_wrong_options():
     for bad in ("nonsense", "127.0.0.1", "127.0.0.1:99999", "example.org:1", "[::1:5", ":5"):
         got = run("--listen", bad, "--check-config")
         assert got.returncode == 78 and "listen" in got.stderr, bad
+    for bad in ("none,127.0.0.1:0", "127.0.0.1:0,none", "none,none"):
+        got = run("--listen", bad, "--check-config")
+        assert got.returncode == 78 and "none disables TCP" in got.stderr and "invalid" not in got.stderr, got.stderr
 
 
 def test_exit_codes_of_directories():

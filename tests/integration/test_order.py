@@ -549,6 +549,9 @@ def test_what_was_told_stays_so_at_interval_durability():
         assert log["durable_commit"] < log["last_commit"] <= log["answered_commit"]
 
 
+TOO_LATE = "deadline exceeded before the request was finished"
+
+
 def test_deadlines():
     with Gate() as gate, gate.daemon() as d:
         with d.client() as c:
@@ -563,11 +566,13 @@ def test_deadlines():
             # One that waits for a page, and what stands behind it in its transaction.
             e = c.fails("get", 1, "cold", 7, soon)
             assert e.name == "DEADLINE" and e.error["retryable"] and not e.error["maybe_committed"]
+            assert e.message == TOO_LATE  # it was at work
             assert c.fails("get", 1, "warm", 1).name == "TXN_FAILED"
             assert c.fails("commit", 1).name == "DEADLINE"
             # A write that waits, and what has not started behind it.
             slow = c.send("delete", 0, "cold", 8)
-            assert c.fails("get", 0, "warm", 1, soon).name == "DEADLINE"
+            e = c.fails("get", 0, "warm", 1, soon)
+            assert e.name == "DEADLINE" and e.message == TOO_LATE
             assert not c.answered(slow)
             # Whatever waits still is in order when it goes on.
             gate.let("read")
