@@ -106,11 +106,12 @@ static int serve(struct os_posix *posix, struct log_output *log, const struct op
     return code;
 }
 
-/* Stages, cached files and messages come in large pieces: give each to the system again as soon
- * as it is free, whatever small ones lie around it; and keep what small ones need at hand. */
+/* Cached files and large messages are mapped each by itself: give each to the system again as soon
+ * as it is free, whatever small ones lie around it. Chunks of stages and small ones are kept at
+ * hand; those of stages go back when nothing is written that needs them (kept_memory.h). */
 static void tune_memory(void)
 {
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    mallopt(M_MMAP_THRESHOLD, 512 << 10);
     mallopt(M_TRIM_THRESHOLD, 16 << 20);
     mallopt(M_TOP_PAD, 1 << 20);
 }

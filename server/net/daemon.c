@@ -64,6 +64,10 @@ static void on_sweep(uv_timer_t *timer)
     uint64_t now = server_now(server);
 
     tell_left_out(server, now);
+    /* what was freed lies between what is in use: give the pages back all the same */
+    if (server->state == SERVER_SERVING &&
+        kept_memory_returns(&server->kept_memory, db_taken_bytes(server->db), now))
+        malloc_trim(0);
     listener_accept_again(server);
     LIST_EACH_SAFE (link, &server->connections) {
         sweep_connection(LIST_ENTRY(link, struct connection, in_all), now);
@@ -90,9 +94,9 @@ static void on_event(void *context, enum event event, const void *facts)
 {
     struct server *server = context;
 
-    /* what was freed lies between what is in use: give the pages back all the same */
     if (event == EVENT_memory_freed)
-        malloc_trim(0);
+        kept_memory_note_freed(&server->kept_memory,
+                               ((const struct event_memory_freed *)facts)->bytes);
     log_tell(server->log, event, facts);
 }
 

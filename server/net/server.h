@@ -13,6 +13,7 @@
 #include "server/base/failure.h"
 #include "server/base/list_walk.h"
 #include "server/net/account.h"
+#include "server/net/kept_memory.h"
 #include "server/net/latency.h"
 #include "server/net/logins.h"
 #include "server/net/options.h"
@@ -85,6 +86,7 @@ struct server {
     struct account account; /* what is kept for all clients */
     struct account_limits limits;
     struct turn_clock clock;
+    struct kept_memory kept_memory; /* of stages, not given back to the system yet */
     struct latency latency; /* of requests */
     size_t request_count;
     size_t behind_locks; /* of them, those that wait for a lock, or behind one that does */

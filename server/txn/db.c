@@ -70,6 +70,12 @@ uint64_t db_answered(const struct db *db)
     return db->numbers.answered;
 }
 
+uint64_t db_taken_bytes(const struct db *db)
+{
+    ASSERT(db->stages.newest);
+    return db->stages.taken_bytes;
+}
+
 void db_note_answered(struct db *db, uint64_t commit)
 {
     ASSERT(commit <= db->numbers.last_commit);

@@ -74,6 +74,9 @@ uint64_t db_answered(const struct db *db);
  * it from now on). */
 void db_note_answered(struct db *db, uint64_t commit);
 
+/* What stages have taken of memory since the start, given back or not. */
+uint64_t db_taken_bytes(const struct db *db);
+
 /* ---- databases ---- */
 
 /* The database of a name, whether it exists or not, until it is left. ERR_BAD_REQUEST: it is not

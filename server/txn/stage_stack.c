@@ -52,6 +52,7 @@ void stage_stack_grown(struct stage_stack *all, uint64_t before)
 {
     ASSERT(all->newest->state == STAGE_OPEN && all->newest->arena.bytes >= before); /* G-2 */
     all->staged_bytes += all->newest->arena.bytes - before;
+    all->taken_bytes += all->newest->arena.bytes - before;
 }
 
 void stage_stack_seal(struct stage_stack *all, uint64_t now_ms)

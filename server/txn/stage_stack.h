@@ -27,6 +27,7 @@ struct stage_stack {
     uint64_t staged_bytes; /* G-2: what the open one has grown by is counted when it is noted */
     uint64_t sealed_bytes;
     uint64_t held_bytes;
+    uint64_t taken_bytes; /* that open ones have grown by since the start */
     unsigned sealed_count;
     uint64_t sealed_ms;         /* since when one of them has waited for a pass */
     uint64_t sealed_last_ms;    /* since when none has joined them */
