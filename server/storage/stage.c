@@ -196,6 +196,20 @@ static inline int record_compare(const struct record *r, struct slice key)
     return slice_compare(record_key(r), key);
 }
 
+/* From r on, the last one that is entered at or below key: the record of key, as below. */
+static struct record *stage_walk(const struct stage_store *st, struct record *r,
+                                 struct slice key, struct record **before)
+{
+    for (r = r ? r->next : st->first; r; r = r->next) {
+        int order = record_compare(r, key);
+
+        if (order >= 0)
+            return order == 0 ? r : NULL;
+        *before = r;
+    }
+    return NULL;
+}
+
 /* The record of key, NULL if there is none; *before is the last one below it where there is
  * none (NULL: it would be the first). */
 static struct record *stage_search(const struct stage_store *st, struct slice key,
@@ -208,16 +222,27 @@ static struct record *stage_search(const struct stage_store *st, struct slice ke
     *before = r;
     if (equal)
         return r;
-    if (st->is_indexed)
-        return NULL;
-    for (r = r ? r->next : st->first; r; r = r->next) {
-        int order = record_compare(r, key);
+    return st->is_indexed ? NULL : stage_walk(st, r, key, before);
+}
 
-        if (order >= 0)
-            return order == 0 ? r : NULL;
-        *before = r;
-    }
-    return NULL;
+/* Where a record belongs in the list of a store and in its index. */
+struct stage_place {
+    struct record *before; /* in the list; NULL: it is the first */
+    struct stage_index_path path;
+};
+
+/* As stage_search, for who will insert it there. */
+static struct record *stage_place(const struct stage_store *st, struct slice key,
+                                  struct stage_place *place)
+{
+    bool equal;
+    struct record *r = stage_index_place(&st->index, key, &equal, &place->path);
+
+    ASSERT(!equal || r->store == st->store);
+    place->before = r;
+    if (equal)
+        return r;
+    return st->is_indexed ? NULL : stage_walk(st, r, key, &place->before);
 }
 
 struct record *stage_seek(const struct stage_store *st, struct slice key)
@@ -305,28 +330,37 @@ struct stage_store *stage_store_new(struct stage *s, uint32_t store)
 /* Enter all records, once there are enough of them. */
 static void stage_index_all(struct stage *s, struct stage_store *st)
 {
+    struct stage_index_path path;
+
     ASSERT(st->records == STAGE_UNINDEXED && !st->index.root);
     st->is_indexed = true;
-    for (struct record *r = st->first; r && st->is_indexed; r = r->next)
-        st->is_indexed = stage_index_enter(&st->index, s->memory, r);
+    for (struct record *r = st->first; r && st->is_indexed; r = r->next) {
+        stage_index_place_last(&st->index, &path);
+        st->is_indexed = stage_index_enter(&st->index, s->memory, r, &path);
+    }
 }
 
-/* Hang r where stage_search said that it belongs. */
+/* Hang r where stage_place said that it belongs; in the index the place lies behind it then, or is
+ * not known. */
 static void stage_insert(struct stage *s, struct stage_store *st, struct record *r,
-                         struct record *before)
+                         struct stage_place *place)
 {
-    struct record **at = before ? &before->next : &st->first;
+    struct record **at = place->before ? &place->before->next : &st->first;
 
     ASSERT(r->store == st->store);
-    ASSERT(!before || before->store == r->store);
+    ASSERT(!place->before || place->before->store == r->store);
     ASSERT(s->state == STAGE_OPEN); /* S-1 */
     r->next = *at;
     *at = r;
     st->records++;
+    if (st->records > STAGE_UNINDEXED) {
+        if (!stage_index_enter(&st->index, s->memory, r, &place->path))
+            st->is_indexed = false; /* from here on searches walk a little */
+        return;
+    }
     if (st->records == STAGE_UNINDEXED)
         stage_index_all(s, st);
-    else if (st->records > STAGE_UNINDEXED && !stage_index_enter(&st->index, s->memory, r))
-        st->is_indexed = false; /* from here on searches walk a little */
+    place->path.depth = 0;
 }
 
 void stamp_add(struct stamp *stamp, struct record *r)
@@ -373,18 +407,33 @@ static bool write_set_replace(struct stage *s, struct record *r, struct slice va
     return true;
 }
 
+/* As stage_place; keys that come in order are not searched. */
+static struct record *write_set_place(const struct stage_store *st, const struct stamp *stamp,
+                                      struct slice key, struct stage_place *place)
+{
+    struct record *last = stamp->last;
+
+    if (!last || last->next || last->store != st->store || record_compare(last, key) >= 0)
+        return stage_place(st, key, place);
+    ASSERT(st->records > 0); /* it is the last one of the list */
+    place->before = last;
+    stage_index_place_last(&st->index, &place->path);
+    return NULL;
+}
+
 struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint32_t store,
                              struct slice key, struct slice value, bool *fresh)
 {
     struct stage_store *st = stage_store_of(write_set, store);
-    struct record *before, *r;
+    struct stage_place place;
+    struct record *r;
 
     ASSERT(write_set->is_write_set && key.size <= UINT16_MAX);
     if (!st)
         st = stage_store_new(write_set, store);
     if (!st)
         return NULL;
-    r = stage_search(st, key, &before);
+    r = write_set_place(st, stamp, key, &place);
     *fresh = !r;
     if (!*fresh)
         return write_set_replace(write_set, r, value) ? r : NULL;
@@ -395,19 +444,19 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
         return NULL;
     }
     ASSERT(r->stamp == stamp && r->store == store);
-    stage_insert(write_set, st, r, before);
+    stage_insert(write_set, st, r, &place);
     stamp_add(stamp, r);
     write_set->records++;
     write_set->value_bytes += key.size + value.size;
     return r;
 }
 
-/* Link a record, which has no place in a list; one whose key is there joins its chain. */
-static void stage_link_record(struct stage *s, struct stage_store *to, struct record *r,
-                              struct stamp *stamp)
+/* Link a record, which has no place in a list; one whose key is there joins its chain. Gives the
+ * record that is in the list. *place: the one of there, or where the key belongs, then behind it. */
+static struct record *stage_link_record(struct stage *s, struct stage_store *to,
+                                        struct record *r, struct stamp *stamp,
+                                        struct record *there, struct stage_place *place)
 {
-    struct record *before, *there = stage_search(to, record_key(r), &before);
-
     r->newest = NULL;
     r->older = NULL;
     if (there) {
@@ -415,20 +464,30 @@ static void stage_link_record(struct stage *s, struct stage_store *to, struct re
         r->older = record_newest(there);
         there->newest = r;
         stamp->superseded = true;
-    } else {
-        stage_insert(s, to, r, before);
+        return there;
     }
+    stage_insert(s, to, r, place);
+    return r;
 }
 
-/* Link the records of one store. */
+/* Link the records of one store. They ascend: one that belongs behind the one before it, as in a
+ * load in order, is not searched. */
 static void stage_link_store(struct stage *s, struct stage_store *to, struct stage_store *from,
                              struct stamp *stamp)
 {
+    struct record *last = NULL;
+    struct stage_place place;
+
     ASSERT(to->store == from->store);
     for (struct record *r = from->first; r;) {
-        struct record *following = r->next;
+        struct record *following = r->next, *there = NULL;
 
-        stage_link_record(s, to, r, stamp);
+        if (last && to->is_indexed &&
+            stage_index_place_next(&place.path, record_key(r), !last->next))
+            place.before = last;
+        else
+            there = stage_place(to, record_key(r), &place);
+        last = stage_link_record(s, to, r, stamp, there, &place);
         r = following;
     }
 }
@@ -573,6 +632,7 @@ struct record *stage_put(struct stage *s, const struct stage_put *put)
     struct stamp *stamp = arena_alloc(&s->arena, sizeof *stamp);
     struct record *r = stamp ? record_new(s, stamp, put->store, put->key, put->value) : NULL;
     struct stage_store *st = r ? stage_store_of(s, put->store) : NULL;
+    struct stage_place place;
 
     ASSERT(!s->is_write_set && !s->is_loose && s->memory == &s->arena);
     if (r && !st)
@@ -589,7 +649,7 @@ struct record *stage_put(struct stage *s, const struct stage_put *put)
     list_init(&stamp->item.in_queue);
     r->last_writer_wins = put->last_writer_wins;
     stage_note_commit(s, put->commit);
-    stage_link_record(s, st, r, stamp);
+    stage_link_record(s, st, r, stamp, stage_place(st, put->key, &place), &place);
     s->records++;
     s->value_bytes += put->key.size + put->value.size;
     ASSERT(st->records > 0 && stage_is_sane(s));

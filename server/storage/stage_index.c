@@ -102,8 +102,8 @@ static void node_prefetch(const struct stage_index_node *n)
 }
 
 /* The last entered record with key <= key, or < key. */
-static struct record *index_walk(const struct stage_index *x, struct slice key, bool or_equal,
-                                 bool *equal)
+static inline struct record *index_walk(const struct stage_index *x, struct slice key,
+                                        bool or_equal, bool *equal)
 {
     const struct stage_index_node *n = x->root;
 
@@ -132,6 +132,59 @@ struct record *stage_index_below(const struct stage_index *x, struct slice key)
     bool equal;
 
     return index_walk(x, key, false, &equal);
+}
+
+struct record *stage_index_place(const struct stage_index *x, struct slice key, bool *equal,
+                                 struct stage_index_path *path)
+{
+    struct stage_index_node *n = x->root;
+    unsigned depth = 0, rank = 0;
+
+    *equal = false;
+    path->depth = 0;
+    if (!n)
+        return NULL;
+    for (;; depth++) {
+        ASSERT(depth <= STAGE_INDEX_HEIGHT_MAX);
+        rank = node_place(n, key, true, equal);
+        path->nodes[depth] = n;
+        if (!n->level)
+            break;
+        path->slots[depth] = rank ? rank - 1 : 0; /* below all: it becomes the least */
+        n = n->children[path->slots[depth]];
+        node_prefetch(n);
+    }
+    path->slots[depth] = rank;
+    path->depth = depth + 1;
+    return rank ? n->records[rank - 1] : NULL;
+}
+
+void stage_index_place_last(const struct stage_index *x, struct stage_index_path *path)
+{
+    struct stage_index_node *n = x->root;
+
+    path->depth = 0;
+    while (n) {
+        ASSERT(path->depth <= STAGE_INDEX_HEIGHT_MAX && n->count);
+        path->nodes[path->depth] = n;
+        path->slots[path->depth++] = n->level ? n->count - 1u : n->count;
+        n = n->level ? n->children[n->count - 1] : NULL;
+    }
+}
+
+bool stage_index_place_next(const struct stage_index_path *path, struct slice key, bool is_last)
+{
+    const struct stage_index_node *leaf = path->depth ? path->nodes[path->depth - 1] : NULL;
+    unsigned at = leaf ? path->slots[path->depth - 1] : 0;
+
+    if (!leaf)
+        return false;
+    ASSERT(!leaf->level && at && at <= leaf->count);
+    if (at == leaf->count)
+        return is_last; /* what follows lies in another leaf */
+    return key.size >= leaf->prefix &&
+           memcmp(key.data, leaf->prefix_bytes, leaf->prefix) == 0 &&
+           stage_index_head(key, leaf->prefix) < leaf->heads[at];
 }
 
 struct record *stage_index_last(const struct stage_index *x)
@@ -218,6 +271,17 @@ static void node_insert(struct stage_index_node *n, unsigned at, struct record *
         n->heads[at] = stage_index_head(record_key(r), n->prefix);
 }
 
+/* The least of a child is another one now. */
+static void node_set_least(struct stage_index_node *n, unsigned at, struct record *least)
+{
+    ASSERT(n->level && at < n->count);
+    n->records[at] = least;
+    if (at == 0 || at + 1u == n->count)
+        node_refresh(n); /* at an edge the new key may share less */
+    else
+        n->heads[at] = stage_index_head(record_key(least), n->prefix);
+}
+
 /* Move the upper part of n, which is full, to the fresh node: half of it, or where a run of
  * ascending keys is being entered just the last, so that nodes fill up. */
 static void node_split(struct stage_index_node *n, struct stage_index_node *upper,
@@ -242,34 +306,36 @@ static void node_split(struct stage_index_node *n, struct stage_index_node *uppe
 
 /* Make the tree one level higher: path[0] was its root. */
 static bool index_grow(struct stage_index *x, struct arena *arena,
-                       struct stage_index_node *path[], unsigned slots[], unsigned *depth)
+                       struct stage_index_path *path)
 {
     struct stage_index_node *root = node_new(arena, x->root->level + 1u);
 
-    ASSERT(path[0] == x->root && x->root->count == NODE_ENTRIES);
-    if (!root || *depth == STAGE_INDEX_HEIGHT_MAX)
+    ASSERT(path->nodes[0] == x->root && x->root->count == NODE_ENTRIES);
+    if (!root || path->depth == STAGE_INDEX_HEIGHT_MAX)
         return false;
     node_insert(root, 0, x->root->records[0], x->root);
-    for (unsigned i = *depth; i > 0; i--) {
-        path[i] = path[i - 1];
-        slots[i] = slots[i - 1];
+    for (unsigned i = path->depth; i > 0; i--) {
+        path->nodes[i] = path->nodes[i - 1];
+        path->slots[i] = path->slots[i - 1];
     }
-    path[0] = x->root = root;
-    slots[0] = 0;
-    ++*depth;
+    path->nodes[0] = x->root = root;
+    path->slots[0] = 0;
+    path->depth++;
     return true;
 }
 
 /* Make room in every full node of the path, from the top down; false: no memory. */
 static bool path_make_room(struct stage_index *x, struct arena *arena,
-                           struct stage_index_node *path[], unsigned slots[], unsigned *depth,
-                           struct slice key)
+                           struct stage_index_path *path, struct slice key)
 {
-    ASSERT(path[0] == x->root && *depth > 0);
-    if (path[0]->count == NODE_ENTRIES && !index_grow(x, arena, path, slots, depth))
+    struct stage_index_node **nodes = path->nodes;
+    unsigned *slots = path->slots;
+
+    ASSERT(nodes[0] == x->root && path->depth > 0);
+    if (nodes[0]->count == NODE_ENTRIES && !index_grow(x, arena, path))
         return false;
-    for (unsigned i = 1; i < *depth; i++) {
-        struct stage_index_node *n = path[i], *upper;
+    for (unsigned i = 1; i < path->depth; i++) {
+        struct stage_index_node *n = nodes[i], *upper;
         bool ascending;
 
         if (n->count < NODE_ENTRIES)
@@ -279,56 +345,71 @@ static bool path_make_room(struct stage_index *x, struct arena *arena,
             return false;
         ascending = slice_compare(record_key(n->records[NODE_ENTRIES - 1]), key) < 0;
         node_split(n, upper, ascending);
-        node_insert(path[i - 1], slots[i - 1] + 1, upper->records[0], upper);
+        node_insert(nodes[i - 1], slots[i - 1] + 1, upper->records[0], upper);
         if (slice_compare(record_key(upper->records[0]), key) <= 0) {
-            path[i] = upper;
+            nodes[i] = upper;
             slots[i - 1]++;
         }
-        slots[i] = node_rank(path[i], key);
-        slots[i] = path[i]->level && slots[i] ? slots[i] - 1 : slots[i];
+        slots[i] = node_rank(nodes[i], key);
+        slots[i] = nodes[i]->level && slots[i] ? slots[i] - 1 : slots[i];
     }
     return true;
 }
 
-bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r)
+static bool path_is_full(const struct stage_index_path *path)
 {
-    struct stage_index_node *path[STAGE_INDEX_HEIGHT_MAX + 1];
-    unsigned slots[STAGE_INDEX_HEIGHT_MAX + 1];
+    ASSERT(path->depth && path->depth <= STAGE_INDEX_HEIGHT_MAX);
+    for (unsigned i = 0; i < path->depth; i++) {
+        if (path->nodes[i]->count == NODE_ENTRIES)
+            return true;
+    }
+    return false;
+}
+
+/* A new least one, at the path's place, is the least of every node that it is the first of. */
+static void path_set_least(const struct stage_index_path *path, struct record *r)
+{
     struct slice key = record_key(r);
-    unsigned depth = 0;
-    bool full = false;
+
+    for (unsigned i = path->depth - 1; i-- > 0;) {
+        struct stage_index_node *n = path->nodes[i];
+        unsigned at = path->slots[i];
+
+        if (path->slots[i + 1] != 0 || at >= n->count)
+            break;
+        if (n->records[at] == r || slice_compare(record_key(n->records[at]), key) <= 0)
+            break;
+        node_set_least(n, at, r);
+    }
+    ASSERT(path->depth);
+}
+
+bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r,
+                       struct stage_index_path *path)
+{
+    struct stage_index_node *leaf;
+    unsigned *at;
 
     if (!x->root) {
         x->root = node_new(arena, 0);
+        path->nodes[0] = x->root;
+        path->slots[0] = 0;
+        path->depth = x->root ? 1 : 0;
         if (!x->root)
             return false;
     }
-    for (struct stage_index_node *n = x->root; n; depth++) {
-        unsigned rank = node_rank(n, key);
-
-        path[depth] = n;
-        slots[depth] = n->level && rank ? rank - 1 : rank;
-        full = full || n->count == NODE_ENTRIES;
-        n = n->level ? n->children[slots[depth]] : NULL;
-    }
-    ASSERT(depth && depth <= STAGE_INDEX_HEIGHT_MAX);
-    if (full && !path_make_room(x, arena, path, slots, &depth, key))
+    ASSERT(path->depth && path->nodes[0] == x->root);
+    if (path_is_full(path) && !path_make_room(x, arena, path, record_key(r))) {
+        path->depth = 0;
         return false;
-    ASSERT(!path[depth - 1]->level && slots[depth - 1] <= path[depth - 1]->count);
-    node_insert(path[depth - 1], slots[depth - 1], r, NULL);
-    /* a new least one is the least of every node that it is the first of */
-    for (unsigned i = depth - 1; i-- > 0;) {
-        if (slots[i + 1] != 0 || slots[i] >= path[i]->count)
-            break;
-        if (path[i]->records[slots[i]] == r ||
-            slice_compare(record_key(path[i]->records[slots[i]]), key) <= 0)
-            break;
-        path[i]->records[slots[i]] = r;
-        if (slots[i] == 0 || slots[i] + 1u == path[i]->count)
-            node_refresh(path[i]);
-        else
-            path[i]->heads[slots[i]] = stage_index_head(key, path[i]->prefix);
     }
+    leaf = path->nodes[path->depth - 1];
+    at = &path->slots[path->depth - 1];
+    ASSERT(!leaf->level && *at <= leaf->count);
+    node_insert(leaf, *at, r, NULL);
+    if (*at == 0)
+        path_set_least(path, r);
+    ++*at;
     return true;
 }
 
@@ -344,17 +425,6 @@ static void node_remove(struct stage_index_node *n, unsigned at)
     if (n->level)
         memmove(&n->children[at], &n->children[at + 1], behind * sizeof *n->children);
     n->count--; /* what all keys shared, those that are left still do */
-}
-
-/* The least of a child is another one now. */
-static void node_set_least(struct stage_index_node *n, unsigned at, struct record *least)
-{
-    ASSERT(n->level && at < n->count);
-    n->records[at] = least;
-    if (at == 0 || at + 1u == n->count)
-        node_refresh(n); /* at an edge the new key may share less */
-    else
-        n->heads[at] = stage_index_head(record_key(least), n->prefix);
 }
 
 void stage_index_remove(struct stage_index *x, const struct record *r)

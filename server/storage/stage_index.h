@@ -28,6 +28,24 @@ struct stage_index {
 /* The last entered record with key <= key; NULL: none. *equal: it has that very key, which is
  * known without a look at a record that has not. */
 struct record *stage_index_find(const struct stage_index *x, struct slice key, bool *equal);
+/* Where a key belongs: in each node from the root down the child that it is in, and in the leaf the
+ * place that it would be entered at. Holds until something else is entered or removed. */
+struct stage_index_path {
+    unsigned depth; /* 0: nothing is entered, or it is not known */
+    unsigned slots[STAGE_INDEX_HEIGHT_MAX + 1];
+    struct stage_index_node *nodes[STAGE_INDEX_HEIGHT_MAX + 1];
+};
+
+/* As stage_index_find, and where it belongs; if its very key is entered, the place behind it. */
+struct record *stage_index_place(const struct stage_index *x, struct slice key, bool *equal,
+                                 struct stage_index_path *path);
+/* ... of a key that is above all that are entered: no key is looked at. */
+void stage_index_place_last(const struct stage_index *x, struct stage_index_path *path);
+/* path lies behind a record, and key is above that. true: it is surely below the record that
+ * follows, so the path is also key's. is_last: none follows. */
+bool stage_index_place_next(const struct stage_index_path *path, struct slice key,
+                            bool is_last);
+
 /* ... with key < key. */
 struct record *stage_index_below(const struct stage_index *x, struct slice key);
 
@@ -52,8 +70,10 @@ bool stage_index_build(struct stage_index *x, struct arena *arena,
 /* About the bytes that stage_index_build takes for each. */
 #define STAGE_INDEX_ENTRY_BYTES 20
 
-/* Enter a record whose key is not entered yet; false: there was no memory for it. */
-bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r);
+/* Enter a record whose key is not entered yet, and belongs at path, which lies behind it then.
+ * false: there was no memory for it, and the path is not known. */
+bool stage_index_enter(struct stage_index *x, struct arena *arena, struct record *r,
+                       struct stage_index_path *path);
 
 /* Take a record out again, if it was entered. Takes no memory and gives none back. */
 void stage_index_remove(struct stage_index *x, const struct record *r);

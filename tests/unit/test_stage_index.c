@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define KEYS_MAX 20000
+#define RUN_KEYS 30000 /* of which runs are taken */
 
 struct rig {
     struct sim *sim;
@@ -122,6 +123,86 @@ START_TEST(records_without_memory_for_the_index_are_found_all_the_same)
 }
 END_TEST
 
+/* A write-set of some runs of keys that ascend, or come in any order. */
+static void commit_runs(struct rig *r, struct stage *s, uint64_t commit, unsigned shape,
+                        bool no_memory)
+{
+    struct os *os = sim_table(r->sim);
+    struct stage_spares spares = {0};
+    struct stamp *stamp = arena_alloc(&r->write_set.arena, sizeof *stamp);
+    char room[24];
+
+    memset(stamp, 0, sizeof *stamp);
+    for (uint64_t runs = 1 + sim_random(r->sim, 3); runs > 0; runs--) {
+        uint64_t n = sim_random(r->sim, RUN_KEYS), step = 1 + sim_random(r->sim, 3);
+        bool ascends = !sim_chance(r->sim, 20);
+
+        for (uint64_t i = 1 + sim_random(r->sim, 120); i > 0; i--) {
+            struct slice key = rig_key(r, shape, n, room);
+            bool fresh;
+
+            ck_assert_ptr_nonnull(
+                write_set_put(&r->write_set, stamp, 7, key, slice_text("v"), &fresh));
+            if (fresh && !stage_find(s, 7, key)) {
+                memcpy(r->keys[r->count], key.data, key.size);
+                r->keys[r->count++][key.size] = '\0';
+            }
+            n = ascends ? n + step : sim_random(r->sim, RUN_KEYS);
+        }
+    }
+    ck_assert_int_eq(stage_spares_fill(&spares, os, 1), ERR_OK);
+    stamp->commit = commit;
+    if (no_memory && sim_chance(r->sim, 10))
+        sim_fail_from(r->sim, SIM_FAULT_ALLOC, 1);
+    stage_link(s, &r->write_set, stamp, &spares);
+    sim_fail_clear(r->sim);
+    stage_spares_free(&spares, os);
+    write_set_fini(&r->write_set);
+    write_set_init(&r->write_set, os, NULL);
+}
+
+/* Runs of keys land behind, between and upon what is there, and each where it belongs. */
+static void link_runs(unsigned shape, bool no_memory)
+{
+    struct rig *r = calloc(1, sizeof *r);
+    uint64_t commit = 0;
+    struct stage *s;
+    struct record *at;
+
+    r->sim = sim_new(shape + 100);
+    s = stage_new(sim_table(r->sim), 1);
+    write_set_init(&r->write_set, sim_table(r->sim), NULL);
+    while (r->count < KEYS_MAX - 360 && commit < 400) {
+        commit_runs(r, s, ++commit, shape, no_memory);
+        if (commit % 40 == 0)
+            ck_assert(stage_check(s));
+    }
+    ck_assert(stage_check(s));
+    qsort(r->keys, r->count, sizeof r->keys[0], text_order);
+    at = stage_store_of(s, 7)->first;
+    for (size_t i = 0; i < r->count; i++, at = record_following(at))
+        ck_assert(at && slice_equal(record_key(at), slice_text(r->keys[i])));
+    ck_assert_ptr_null(at);
+    for (unsigned i = 0; i < 2000; i++) {
+        char room[24];
+
+        check_seeks(r, stage_store_of(s, 7),
+                    rig_key(r, shape, sim_random(r->sim, RUN_KEYS), room));
+    }
+    write_set_fini(&r->write_set);
+    stage_free(s);
+    ck_assert_uint_eq(sim_alloc_outstanding(r->sim), 0);
+    sim_free(r->sim);
+    free(r);
+}
+
+START_TEST(runs_are_linked_where_each_key_belongs)
+{
+    link_runs((unsigned)_i, false);
+    link_runs((unsigned)_i, true);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stage_index");
@@ -133,6 +214,7 @@ int main(void)
     tcase_add_loop_test(cases, every_key_is_found_and_every_bound_is_met, 0, 4);
     tcase_add_loop_test(cases, records_without_memory_for_the_index_are_found_all_the_same, 0,
                         4);
+    tcase_add_loop_test(cases, runs_are_linked_where_each_key_belongs, 0, 4);
     suite_add_tcase(suite, cases);
     srunner_set_fork_status(runner, CK_NOFORK);
     srunner_run_all(runner, CK_NORMAL);
