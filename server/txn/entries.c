@@ -94,8 +94,9 @@ enum err entries_add_difference(struct entries *s, struct schema *index, struct 
         index_diff_begin(&diff, &s->before, &s->after);
     while (!e && (change = index_diff_next(&diff, &entry, &index_key)) != INDEX_SAME)
         e = entries_add(s, index, slice_make(entry.data, index_key), key, change == INDEX_ADD);
-    if (e)
-        failure_set(f, e, "out of memory for the entries of an index");
+    if (!e)
+        return ERR_OK;
+    failure_set(f, e, "out of memory for the entries of an index");
     failure_set_store(f, e, schema_name(index));
     failure_set_index(f, e, index->index);
     return e;
@@ -127,8 +128,10 @@ enum err entries_check_count(struct entries *s, struct schema *store, struct sli
         s->work += document.size >> 10;
         e = index_entries_make(&s->after, store->indexes[i]->is, document, key, f);
         s->after.elsewhere += s->after.count;
-        failure_set_store(f, e, schema_name(store));
-        failure_set_index(f, e, store->indexes[i]->index);
+        if (e) {
+            failure_set_store(f, e, schema_name(store));
+            failure_set_index(f, e, store->indexes[i]->index);
+        }
     }
     s->after.entries_max = UINT32_MAX;
     s->after.elsewhere = 0;

@@ -413,7 +413,8 @@ static enum err put_in(struct op *op, struct txn *t, const struct put_request *r
 
     if (!e) {
         e = put_check_value(op, put->value);
-        failure_set_store(&op->failure, e, schema_name(s));
+        if (e)
+            failure_set_store(&op->failure, e, schema_name(s));
     }
     if (!e)
         e = put_find_key(op, t, s, r->key, put);
