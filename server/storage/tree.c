@@ -50,6 +50,7 @@ void primary_on_damage(struct primary *p,
 enum err tree_failed(struct primary *p, const struct root *r, uint32_t store,
                      const struct page_ptr *ptr, enum err e)
 {
+    ASSERT(e); /* it is cold: who calls it for all that is well is so too */
     if (e == ERR_CORRUPT && r == p->durable && p->on_damage)
         p->on_damage(p->on_damage_context, store & ~PRIMARY_STORES_END, page_at(ptr));
     return e;

@@ -97,6 +97,7 @@ static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
 {
     const struct page_ptr *ptr = &info->top;
     struct page **home = &c->r->tops[info - c->r->infos];
+    enum err e;
 
     ASSERT(depth < info->height);
     if (depth) {
@@ -106,9 +107,9 @@ static enum err path_load(struct tree_cursor *c, const struct tree_info *info,
         ptr = &parent->children[path->at[depth - 1].slot];
         home = &parent->cached[path->at[depth - 1].slot];
     }
-    return tree_failed(c->p, c->r, c->store, ptr,
-                       cache_get(&c->p->cache, ptr, c->store, info->height - 1 - depth, home, w,
-                                 &path->at[depth].page, f));
+    e = cache_get(&c->p->cache, ptr, c->store, info->height - 1 - depth, home, w,
+                  &path->at[depth].page, f);
+    return e ? tree_failed(c->p, c->r, c->store, ptr, e) : ERR_OK;
 }
 
 /* Go down from depth to a leaf along one edge. */
