@@ -75,8 +75,8 @@ COLD enum err failure_set_at(struct failure *f, enum err e, const char *file, ui
 COLD void failure_set_place(struct failure *f, enum err e, const char *file, uint64_t offset);
 
 /* Details beside the text. They belong to the error that is set: call them behind failure_set
- * with the same e, which is one: what leads to a call here is taken for rare, and compiled small and
- * out of the way. Where f keeps an earlier error, or is NULL, they do nothing. Copies are
+ * with the same e, which is one: what leads to a call here is taken for rare, and compiled small
+ * and out of the way. Where f keeps an earlier error, or is NULL, they do nothing. Copies are
  * made; when memory is short the detail stays unsaid. */
 COLD void failure_set_store(struct failure *f, enum err e, struct slice name);
 COLD void failure_set_key(struct failure *f, enum err e, struct slice key);       /* MessagePack */

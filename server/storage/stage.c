@@ -452,7 +452,7 @@ struct record *write_set_put(struct stage *write_set, struct stamp *stamp, uint3
 }
 
 /* Link a record, which has no place in a list; one whose key is there joins its chain. Gives the
- * record that is in the list. *place: the one of there, or where the key belongs, then behind it. */
+ * record that is in the list. *place: behind there, or where the key belongs, then behind it. */
 static struct record *stage_link_record(struct stage *s, struct stage_store *to,
                                         struct record *r, struct stamp *stamp,
                                         struct record *there, struct stage_place *place)
