@@ -23,14 +23,15 @@ static struct connection *connection_of(struct reactor_member *m)
 
 static void work(struct server *server)
 {
-    uint64_t began = uv_hrtime(), now = began;
     struct reactor_member *m;
+    uint64_t began, now;
 
-    latency_turn(&server->latency, began);
     reactor_begin_turn(&server->reactor);
     m = reactor_next(&server->reactor, false);
     if (m)
         db_note_clients(server->db);
+    began = now = uv_hrtime();
+    latency_turn(&server->latency, began);
     while (m) {
         uint64_t before = now;
         bool more = connection_work(connection_of(m));

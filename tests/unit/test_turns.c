@@ -376,7 +376,7 @@ static void play_pings(struct world *w)
     } else if (w->phase == 3) {
         /* It is read in one turn, and served in that or the next; but of one client, nobody
          * knows at first who will ask for much. */
-        unsigned most = w->address == 1 && !w->hogs_got ? HOGS / 5 : 2;
+        unsigned most = w->address == 1 && !w->hogs_got ? HOGS / 6 : 2;
 
         ck_assert_uint_le(w->turns - w->since, most);
         if (take(w->one))
