@@ -156,7 +156,7 @@ END_TEST
  * together they have no more than the share of one client. */
 START_TEST(the_connections_of_a_client_share_its_part)
 {
-    enum { MAX = 1 << 20, CONNECTIONS = 5 };
+    enum { MAX = 2 << 20, CONNECTIONS = 16 };
     struct core_rig rig;
     struct usage client = {0}, connections[CONNECTIONS], innocent = {0};
     struct txn_options options[CONNECTIONS], innocents = {.usage = &innocent};
