@@ -165,7 +165,8 @@ def test_limits_are_errors_of_their_request(d):
 
 def test_transactions_have_limits():
     with daemon("--transaction-max", "1MiB", "--transactions-per-connection", "5",
-                "--transactions", "8") as d, d.client() as c, d.client() as other:
+                "--transactions", "8", "--client-share", "100") as d, \
+            d.client() as c, d.client() as other:
         c.call("create_store", 0, "s")
         c.call("begin", 1)
         e = None
