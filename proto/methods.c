@@ -193,8 +193,9 @@ const struct method method_table[METHOD_COUNT] = {
                          {T,
                           {PARAM_ID_SOURCE, "source", PARAM_SOURCE, false},
                           {PARAM_ID_KEYS, "keys", PARAM_LIST, false}},
-                         0,
-                         "list, with nil for records that do not exist",
+                         BIT(EACH) | BIT(REST),
+                         "list, with nil for records that do not exist; with each: {answers, "
+                         "open}",
                          "read several records",
                          FIRST},
     [METHOD_SCAN] = {NAME("scan"),

@@ -118,7 +118,11 @@ struct method_param {
       "begin")                                                                                   \
     X(WAIT_MS, "wait_ms", NUMBER,                                                             \
       "maximum wait for the lock, or for the database to be free, ms; 0: do not wait")           \
-    X(VERSION, "version", NUMBER, "of attach: the version wanted; omitted: whichever it has")
+    X(VERSION, "version", NUMBER, "of attach: the version wanted; omitted: whichever it has")    \
+    X(EACH, "each", BOOL,                                                                      \
+      "true: each key has an answer of its own: nil, [record] or [nil, error]")                 \
+    X(REST, "rest", NUMBER,                                                                    \
+      "with each: handle of a read-only transaction in which the keys left can be read")
 
 enum method_option {
 #define X(id, name, type, help) OPTION_ID_##id,

@@ -550,6 +550,12 @@ HF_API int hf_index_has(struct hf_conn *c, struct hf_txn *t, const char *store,
                         const char *index, struct hf_bytes key, bool *has);
 HF_API int hf_index_get_many(struct hf_conn *c, struct hf_txn *t, const char *store,
                              const char *index, struct hf_bytes keys, struct hf_bytes *values);
+/* The same with an answer for each key: *answers gets a packed array of nil (there is none),
+ * [record] or [nil, error], for as many of the first keys as fit, at least one. An error of a key
+ * is none of t. Ask again for the keys that are left; in a transaction they are read as of the
+ * same commit. */
+HF_API int hf_get_each(struct hf_conn *c, struct hf_txn *t, const char *store,
+                       const char *index, struct hf_bytes keys, struct hf_bytes *answers);
 HF_API int hf_index_count(struct hf_conn *c, struct hf_txn *t, const char *store,
                           const char *index, const struct hf_range *range, uint64_t *entries);
 HF_API int hf_index_size(struct hf_conn *c, struct hf_txn *t, const char *store,

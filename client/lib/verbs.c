@@ -388,6 +388,29 @@ int hf_index_get_many(struct hf_conn *c, struct hf_txn *t, const char *store, co
     return call_key(c, t, "get_many", (struct call_source){store, index}, keys, values);
 }
 
+int hf_get_each(struct hf_conn *c, struct hf_txn *t, const char *store, const char *index,
+                struct hf_bytes keys, struct hf_bytes *answers)
+{
+    struct call_options o = {0};
+    struct hf_bytes result;
+    struct slice list;
+    struct hf_pack *p;
+    int e;
+
+    call_options_bool(&o, "each", true);
+    p = txn_start(c, t, "get_many", 3, &o);
+    pack_source(p, (struct call_source){store, index});
+    hf_pack_raw(p, keys);
+    e = txn_finish(c, t, &o, &result);
+    if (e)
+        return e;
+    list = map_find(result, "answers");
+    if (slice_is_none(list))
+        return connection_distrust(c, "get_many");
+    *answers = (struct hf_bytes){list.data, list.size};
+    return HF_OK;
+}
+
 static int call_range(struct hf_conn *c, struct hf_txn *t, const char *method,
                       struct call_source source, const struct hf_range *range, uint64_t *number)
 {

@@ -11,10 +11,20 @@ execute execute_begin, execute_commit, execute_rollback, execute_savepoint, exec
     execute_release, execute_outcome, execute_check;
 enum err txn_options_read(const struct call *call, struct session *s, struct txn_options *out,
                           struct failure *f);
+/* Whether a handle that a request names could be opened. ERR_BAD_REQUEST. */
+enum err execution_check_handle(struct execution *w, uint64_t t);
+/* The method's own transaction (txn_begin_own, read-only) stays open under handle t, as the last
+ * thing that it does: the request's strand. On an error it stays its own. */
+enum err execution_keep_own(struct execution *w, uint32_t t);
+void execution_put_begun(struct execution *w, const struct txn *txn); /* what `begin` answers */
 enum err token_read(const struct call *call, struct slice *token, struct failure *f);
 /* execute_record.c */
 execute execute_put, execute_insert, execute_update, execute_delete, execute_get, execute_has,
-    execute_get_many, execute_count, execute_size, execute_delete_range;
+    execute_count, execute_size, execute_delete_range;
+enum err execution_get(struct execution *w, struct txn *t, const struct source *source,
+                       struct slice key, struct slice *value);
+/* execute_many.c */
+execute execute_get_many;
 /* execute_store.c */
 execute execute_create_store, execute_drop_store, execute_clear_store, execute_rename_store,
     execute_create_index, execute_drop_index, execute_rename_index, execute_stores;

@@ -160,14 +160,14 @@ static enum err check_begin(struct execution *w, const struct txn_options *optio
 }
 
 /* Its handle is known from now on. */
-static enum err open_strand(struct execution *w, struct txn_options *options)
+static enum err open_strand(struct execution *w, uint32_t t, struct txn_options *options)
 {
     struct session *s = execution_session(w);
     struct strand *strand = strand_new(s);
 
     if (!strand)
         return ERR_NOMEM;
-    strand->t = w->call->t;
+    strand->t = t;
     strand->carry_on = options->carry_on;
     strand->lock_bytes = lock_bytes(options->lock);
     account_add(&s->account, ACCOUNT_HANDLES, strand->lock_bytes);
@@ -213,6 +213,13 @@ static enum err begin_in_core(struct execution *w, const struct txn_options *opt
                                                   : lock_begin(w->op, options, out);
 }
 
+void execution_put_begun(struct execution *w, const struct txn *txn)
+{
+    put_map(w->out, 2);
+    put_fact(w->out, "version", txn_version(txn));
+    put_fact(w->out, "snapshot", txn_snapshot(txn));
+}
+
 enum err execute_begin(struct execution *w)
 {
     struct session *s = execution_session(w);
@@ -226,7 +233,7 @@ enum err execute_begin(struct execution *w)
     if (!e && !w->begun)
         e = check_begin(w, &options);
     if (!e && !w->begun)
-        e = open_strand(w, &options);
+        e = open_strand(w, w->call->t, &options);
     if (e)
         return e;
     strand = w->request->strand;
@@ -244,9 +251,54 @@ enum err execute_begin(struct execution *w)
         strand_end(strand);
     if (e)
         return e;
-    put_map(w->out, 2);
-    put_fact(w->out, "version", txn_version(strand->txn));
-    put_fact(w->out, "snapshot", txn_snapshot(strand->txn));
+    execution_put_begun(w, strand->txn);
+    return ERR_OK;
+}
+
+enum err execution_check_handle(struct execution *w, uint64_t t)
+{
+    if (!t || t > UINT32_MAX)
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "%s: a handle must be a number from 1 to 4294967295, got %" PRIu64,
+                           w->call->method->name, t);
+    if (number_map_find(&execution_session(w)->transactions, (uint32_t)t))
+        return failure_set(execution_failure(w), ERR_BAD_REQUEST,
+                           "%s: handle %" PRIu64 " already has an open transaction",
+                           w->call->method->name, t);
+    return ERR_OK;
+}
+
+enum err execution_keep_own(struct execution *w, uint32_t t)
+{
+    struct session *s = execution_session(w);
+    struct txn_options options = {.read_only = true,
+                                  .carry_on = true,
+                                  .durability = server_durability(s->server),
+                                  .label = slice_text(w->call->method->name),
+                                  .client = connection_name(s->connection),
+                                  .wait_ms = UINT64_MAX,
+                                  .usage = &s->usage,
+                                  .on_doomed = push_on_doomed};
+    struct strand *strand;
+    enum err e = execution_check_handle(w, t); /* others may have taken it meanwhile */
+
+    ASSERT(w->own && !w->txn && !w->request->strand);
+    if (!e)
+        e = check_begin(w, &options);
+    if (!e)
+        e = open_strand(w, t, &options);
+    if (e)
+        return e;
+    strand = w->request->strand;
+    options.context = strand;
+    e = txn_keep_open(w->op, w->own, &options);
+    if (e) {
+        strand_end(strand);
+        return e;
+    }
+    strand->txn = w->own;
+    w->own = NULL;
+    tick_for(s->server, &options);
     return ERR_OK;
 }
 

@@ -28,6 +28,8 @@ struct execution {
     size_t index;                  /* keys, rows or operations done */
     size_t offset;                 /* of the next key in its list */
     unsigned waits;                /* for the next keys, in a row */
+    size_t singly;                 /* the next keys to read one by one: one of them is in error */
+    bool is_full;                  /* no further answer fits */
     size_t place;                  /* of an array's head, from base */
     size_t start;                  /* of the results, from base */
     struct txn *own;               /* begun by the method for itself */

@@ -155,6 +155,24 @@ enum err txn_begin_own(struct op *op, bool read_only, struct txn **out)
     return e;
 }
 
+enum err txn_keep_open(struct op *op, struct txn *t, const struct txn_options *options)
+{
+    enum err e = quota_check_begin(op, t->database);
+
+    ASSERT(t->is_autocommit && t->snapshot && !t->stamp); /* T-3; it has not written */
+    ASSERT(options->read_only && t->options.read_only);
+    if (e)
+        return e;
+    t->options = *options;
+    text_keep(&t->label, &t->options.label);
+    text_keep(&t->client, &t->options.client);
+    t->is_autocommit = false;
+    t->database->quota.txns++;
+    txns_enter_killable(&op->db->txns, t);
+    txn_set_expiry(t);
+    return ERR_OK;
+}
+
 enum err txn_begin_servers(struct op *op, struct txn **out)
 {
     enum err e = txn_begin_own(op, false, out);

@@ -21,6 +21,14 @@
 /* ERR_OVERLOADED: too many are open, or numbers not yet reserved; ERR_NOMEM. Never waits. */
 enum err txn_begin(struct op *op, const struct txn_options *options, struct txn **out);
 
+/* A transaction of a request's own (autocommit), which is over with it: no quota counts it, and
+ * nobody can kill it. It is ended as one of txn_begin. ERR_OVERLOADED, ERR_NOMEM. */
+enum err txn_begin_own(struct op *op, bool read_only, struct txn **out);
+
+/* One of txn_begin_own that has read only goes on as one of txn_begin would, with these options,
+ * read_only among them, at the snapshot that it has. ERR_QUOTA_EXCEEDED: it stays as it was. */
+enum err txn_keep_open(struct op *op, struct txn *t, const struct txn_options *options);
+
 /* Exactly one record_put, record_update or record_delete follows, and txn_commit or txn_rollback
  * in the same turn as its answer: the record needs no place of its own before the stage's. */
 void txn_set_single(struct txn *t);

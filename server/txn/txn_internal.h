@@ -20,9 +20,8 @@ void txn_set_expiry(struct txn *t);
 /* Begin at that commit; kill finds it. ERR_OVERLOADED, ERR_NOMEM. */
 enum err txn_begin_seen(struct op *op, const struct txn_options *options, uint64_t commit,
                         struct txn **out);
-enum err txn_begin_own(struct op *op, bool read_only, struct txn **out); /* autocommit */
-/* The same for what the server writes for itself: transaction-max and writes-total, which are for
- * clients, do not end it. */
+/* As txn_begin_own, for what the server writes for itself: transaction-max and writes-total, which
+ * are for clients, do not end it. */
 enum err txn_begin_servers(struct op *op, struct txn **out);
 /* Let go of all that t has read, or of where looking through a range goes on. */
 void txn_forget_reads(struct txn *t);

@@ -67,6 +67,11 @@ static void reads_by_index(void)
     CHECK(hf_index_get_many(conn, NULL, "read", "age", PACKED("\x93\x14\x01\x1e"), &found) ==
           HF_OK);
     CHECK(same(found, PACKED("\x93" BOB "\xc0" ANN)));
+    CHECK(hf_get_each(conn, NULL, "read", "age", PACKED("\x92\x14\x01"), &found) == HF_OK);
+    CHECK(same(found, PACKED("\xdd\x00\x00\x00\x02\x91" BOB "\xc0")));
+    CHECK(hf_get_each(conn, NULL, "read", NULL, PACKED("\x92\x80\x02"), &found) == HF_OK);
+    CHECK(found.size > sizeof BOB + 50 && ((const char *)found.data)[5] == '\x92');
+    CHECK(hf_get_each(conn, NULL, "nowhere", NULL, PACKED("\x90"), &found) == HF_NO_STORE);
     CHECK(hf_index_count(conn, NULL, "read", "age", NULL, &number) == HF_OK && number == 3);
     CHECK(hf_index_count(conn, NULL, "read", "age", &thirty, &number) == HF_OK && number == 2);
     CHECK(hf_index_size(conn, NULL, "read", "age", &thirty, &number) == HF_OK && number > 0);

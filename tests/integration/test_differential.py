@@ -147,7 +147,7 @@ WRONG = [
     (("count", "delete_range"), lambda r: r + 1),
     (("scan", "next"), lambda r: dict(r, rows=r["rows"] + [[1, 2]])),
     (("scan", "next"), lambda r: dict(r, rows=r["rows"][:-1])),
-    (("get_many",), lambda r: r + [None]),
+    (("get_many",), lambda r: dict(r, answers=r["answers"] + [None]) if isinstance(r, dict) else r + [None]),
     (("begin",), lambda r: dict(r, version=0)),
     (("commit",), lambda r: {"commit": None} if r["commit"] else {"commit": 1}),
     (("outcome",), lambda r: {"state": "committed", "commit": (r["commit"] or 0) + 1}),

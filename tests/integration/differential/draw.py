@@ -294,8 +294,12 @@ class Draw:
         if r < 64:
             return self.one(["get", "get", "has"]), (name, self.key(name))
         if r < 70:
-            return "get_many", (name, [self.key(name)
-                                       for _ in range(self.random.randrange(5))])
+            keys = [self.key(name) for _ in range(self.random.randrange(5))]
+            if not self.maybe(40):
+                return "get_many", (name, keys)
+            if self.large and self.maybe(50):  # more than fit, where result-size is small
+                keys *= 8
+            return "get_many", (name, keys, {"each": True})
         if r < 78:
             return "count", (name, self.range(name))
         if r < 80:
@@ -405,4 +409,6 @@ class Draw:
             method, params = self.of_stores()
         else:
             method, params = self.in_store(self.name())
+        if method == "get_many" and not t and len(params) == 3 and self.maybe(50):
+            params[2]["rest"] = self.random.randrange(1, self.handles + 1)
         return method, (t,) + params

@@ -87,7 +87,8 @@ class Limits:
         if "transactions-per-connection" in text or (
                 method == "begin" and self.get("transactions-per-connection") and
                 len(connection.handles) >= self.get("transactions-per-connection")):
-            check(method == "begin" and self.handles_are_full(connection), "one more is allowed")
+            check(method in ("begin", "get_many") and self.handles_are_full(connection),
+                  "one more is allowed")
             self.note("transactions-per-connection")
         elif "cursors" in text:
             check(method == "scan" and self.cursors_are_full(connection), "one more is allowed")

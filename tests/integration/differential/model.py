@@ -9,6 +9,7 @@ import itertools
 from differential.indexes import Indexes
 from differential.limits import Limits
 from differential.locks import Locks
+from differential.many import Many
 from differential.order import BadKey, canonical, with_generated_key, order_of, same
 from differential.rights import Rights
 from differential.savepoints import Savepoints
@@ -20,7 +21,7 @@ from differential.updates import Updates
 from differential.writes import Writes
 
 
-class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
+class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Many, Scans):
     def __init__(self, limits=None):
         self.limits = limits or Limits()
         self.commit = 0         # the model's own count
@@ -375,11 +376,18 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         if txn.lock and (self.refuses_lock_by_rights(txn) or self.refuses_lock(txn)):
             return
         check(self.error is None, "refused with %r", self.error)
+        self.enter_begun(connection, t, txn, self.result)
+        if txn.lock:
+            self.grant(txn)
+
+    def enter_begun(self, connection, t, txn, begun):
+        """It is open under a handle from now on."""
         self.limits.check_begun(self, connection)
-        txn.version = self.result["version"]
+        check(begun is not None, "no transaction is open")
+        txn.version = begun["version"]
         check(txn.version > self.version, "the version is not new")
         self.version = txn.version
-        told = self.result["snapshot"]
+        told = begun["snapshot"]
         # Numbers reserved before a restart are passed over, as those of other databases' commits are.
         if self.commit == self.restarted or self.has_others:
             check(told >= self.commits.get(self.commit, 0), "the snapshot goes back")
@@ -388,8 +396,6 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
             check(known == told, "the snapshot was %r before", known)
         connection.handles[t] = txn
         self.open.append(txn)
-        if txn.lock:
-            self.grant(txn)
 
     def commit_of(self, commit, told):
         if commit is None:
@@ -602,19 +608,6 @@ class Model(Rights, Locks, Savepoints, Tokens, Updates, Writes, Indexes, Scans):
         _, index, _, _ = self.find_source(txn, source)
         found = self.first_match(txn, index, key) if index else self.read_one(txn, source, key)
         self.succeeded(found is not None)
-
-    def get_many(self, connection, txn, source, keys):
-        store, index, _, spec = self.find_source(txn, source)
-        places = list(range(len(keys)))  # in one sorted pass, once all are keys
-        orders = [spec.of_value(key)[0] for key in keys]
-        places.sort(key=lambda i: orders[i])
-        if index:  # one over the entries, and one over the records that they lead to
-            found = [(i, self.first_match(txn, index, keys[i])) for i in places]
-            found = sorted([(i, row) for i, row in found if row], key=lambda f: f[1][1][0])
-            values = {i: self.record_of(txn, store, row) for i, row in found}
-        else:
-            values = {i: self.read_one(txn, source, keys[i]) for i in places}
-        self.succeeded([values.get(i) for i in range(len(keys))])
 
     def count(self, connection, txn, source, range_=None):
         _, _, number, spec = self.find_source(txn, source)
