@@ -121,13 +121,15 @@ export class HoldfastLevel extends AbstractLevel {
     }
   }
 
+  // As of one commit, however large the values are together.
   async _getMany (keys, options) {
     try {
-      const values = await this.#reader(options).getMany(this.#location, keys.map(toKey))
-      return values.map(value => fromStore(value, options.valueEncoding))
+      const results = await this.#reader(options).getEach(this.#location, keys.map(toKey))
+      return results.map(({ value, reason }) => {
+        if (reason !== undefined) throw reason
+        return fromStore(value, options.valueEncoding)
+      })
     } catch (e) {
-      // More than fits into one answer: one by one.
-      if (e.name === 'TOO_LARGE' && keys.length > 1) return Promise.all(keys.map(key => this.#getApart(key, options)))
       throw levelError(e)
     }
   }

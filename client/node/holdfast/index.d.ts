@@ -206,6 +206,12 @@ export class Query implements PromiseLike<QueryAnswer>, AsyncIterable<any[]> {
   [Symbol.asyncIterator] (): AsyncIterator<any[]>
 }
 
+/** Answers to the first keys: null where there is no record, `[record]`, or `[null, error]`. `open` is of the transaction `rest`, if it was left open. */
+export interface EachAnswer<T = any> {
+  answers: (null | [record: T] | [none: null, error: any])[]
+  open: { version: number, snapshot: number } | null
+}
+
 /** The methods of stores and records; a client has them, each call by itself, and a transaction. */
 export interface Records<Stores = any> {
   createStore (name: string, options?: StoreOptions): Promise<null>
@@ -232,8 +238,16 @@ export interface Records<Stores = any> {
   get<N extends string> (source: N | readonly [store: N, index: string], key: Key, options?: RequestOptions): Promise<RecordOf<Stores, N> | null>
   get<T> (source: Source, key: Key, options?: RequestOptions): Promise<T | null>
   has (source: Source, key: Key, options?: RequestOptions): Promise<boolean>
+  /** What the server answers with `each`, of as many keys as fit into one answer; see docs/protocol.md. `getEach` asks until it has all. */
+  getMany<T = any> (source: Source, keys: readonly Key[], options: RequestOptions & { each: true, rest?: number }): Promise<EachAnswer<T>>
   getMany<N extends string> (source: N | readonly [store: N, index: string], keys: readonly Key[], options?: RequestOptions): Promise<(RecordOf<Stores, N> | null)[]>
   getMany<T> (source: Source, keys: readonly Key[], options?: RequestOptions): Promise<(T | null)[]>
+  /**
+   * Several records as of one commit, however large they are together. Each key has a result of its own, as of Promise.allSettled: a key
+   * that cannot be one is an error of its own, not of the others and not of a transaction.
+   */
+  getEach<N extends string> (source: N | readonly [store: N, index: string], keys: readonly Key[], options?: RequestOptions): Promise<PromiseSettledResult<RecordOf<Stores, N> | null>[]>
+  getEach<T> (source: Source, keys: readonly Key[], options?: RequestOptions): Promise<PromiseSettledResult<T | null>[]>
   count (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   size (source: Source, range?: Range | null, options?: RequestOptions): Promise<number>
   deleteRange (store: string, range: Range, options?: RequestOptions & { limit?: number, reverse?: boolean }): Promise<number>

@@ -172,7 +172,7 @@ test('level: ten rows take one trip', { skip }, async () => {
   await proxy.stop()
 })
 
-test('level: large batches are whole, and large values come one by one', { skip }, async () => {
+test('level: large batches are whole, and large values come in several answers', { skip }, async () => {
   const db = await fresh()
   await db.batch(Array.from({ length: 25_000 }, (_, i) => ({ type: 'put', key: String(i), value: 'v' })))
   assert.equal(await rig.client.count(db.location), 25_000)
@@ -190,6 +190,23 @@ test('level: large batches are whole, and large values come one by one', { skip 
   await db.close()
   await HoldfastLevel.destroy(db.location, { address: rig.server.address })
   assert.ok(!(await rig.client.stores()).some(s => s.name === db.location))
+})
+
+test('level: gets and getMany see what was put before them, and nothing that was put after them', { skip }, async () => {
+  const db = await fresh()
+  const large = 'x'.repeat(1_500_000)
+  const keys = ['0', '1', 'k'.repeat(5000), '2', '3', 'none', '4']
+  await db.batch(['0', '1', '2', '3', '4'].map(key => ({ type: 'put', key, value: large + key })))
+  const gets = Promise.allSettled(keys.map(key => db.get(key)))
+  const many = db.getMany(keys.filter(key => key.length < 10))
+  const refused = assert.rejects(db.getMany(keys), { code: 'LEVEL_INVALID_KEY' })
+  for (const key of ['0', '1', '2', '3', '4', 'none']) db.put(key, 'later')
+  const expected = keys.map(key => key.length > 10 ? 'LEVEL_INVALID_KEY' : key === 'none' ? undefined : large + key)
+  assert.ok((await gets).every((r, i) => (r.reason?.code ?? r.value) === expected[i]))
+  assert.ok((await many).every((value, i) => value === expected.filter(e => e !== 'LEVEL_INVALID_KEY')[i]))
+  await refused
+  assert.deepEqual(await db.getMany(['0', 'none']), ['later', 'later'])
+  await db.close()
 })
 
 test('level: a lost server is LEVEL_CONNECTION_LOST, and it is found again', { skip }, async () => {

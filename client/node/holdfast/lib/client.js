@@ -6,6 +6,7 @@ import { parseAddress } from './address.js'
 import { ALWAYS, Connection } from './connection.js'
 import { ensureIndex, ensureStore } from './definitions.js'
 import { fromServer, HoldfastError, local } from './errors.js'
+import { getEach, Settled } from './gets.js'
 import { login } from './login.js'
 import { checkArguments, defineMethods, isPage, listPages, Records, Transaction } from './transaction.js'
 
@@ -257,6 +258,18 @@ export class Client extends EventEmitter {
   getTo (store, key, waiter) {
     if (this.#isReady()) this.#connection.get(store, key, waiter)
     else this.get(store, key).then(value => waiter.take(value), error => waiter.fail(error))
+  }
+
+  /**
+   * Several records as of one commit, however large they are together, each with its own error: as of Promise.allSettled.
+   */
+  async getEach (source, keys, options) {
+    if (!Array.isArray(keys)) throw local('MISUSE', 'getEach: keys must be an array')
+    const settled = new Settled(keys.length)
+    const ready = this.#ready() // the place of the request is that of the call
+    const connection = ready instanceof Promise ? await ready : ready
+    await getEach(connection, source, [...keys], options, settled.waiters)
+    return settled.results
   }
 
   // Nobody waits for a connection, and there is one.

@@ -8,11 +8,12 @@ import { Gets } from './gets.js'
 import { READS, snake, WRITES } from './methods.js'
 import { Waiting } from './waiting.js'
 
-const HANDLES = 0xffffffff
+const HANDLES = 0x7fffffff // of transactions; those beyond are of groups of gets
 const READ_BYTES = 64 * 1024
 const FLUSH_BYTES = 32 * 1024 // of requests are sent at once, so that the server begins while more are made
 const GETS_MAX = 32 // that leave as one request; a server that has 32 begins while the next are made
 const GETS_BYTES_MAX = 16 * 1024 // of their keys
+const EACH = ['each', 'rest']
 const RESULT_BYTES = 4 * 1024 * 1024 // in one answer, where the server does not say
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024 // no server sends as much in one answer
 
@@ -63,6 +64,7 @@ export class Connection {
   #unsent = [] // requests of which no byte was given to the socket
   #handle = 0
   #handles = new Map() // of open transactions: their owner
+  #rest = 0
   #slots = [] // who waits to begin a transaction
   #isFlushing = false
   #drains = []
@@ -241,7 +243,7 @@ export class Connection {
     const encoder = this.#encoder
     encoder.begin()
     const msgid = this.#waiting.next()
-    this.#head(msgid, 'get_many', 3)
+    this.#head(msgid, 'get_many', 4)
     encoder.nil()
     encoder.text(store)
     this.#gets = new Gets(this, store, msgid, encoder.openArray())
@@ -263,7 +265,11 @@ export class Connection {
       encoder.nil()
       encoder.text(gets.store)
       encoder.bytes(gets.keys)
-    } else encoder.patch16(gets.place, gets.length)
+    } else {
+      encoder.patch16(gets.place, gets.length)
+      gets.rest = this.takeRest()
+      this.#encodeOptions(EACH, { each: true, rest: gets.rest }, 1)
+    }
     try {
       this.#checkSize('get')
     } catch (e) {
@@ -279,7 +285,7 @@ export class Connection {
     return this.#getBytes === 0 ? GETS_MAX : Math.min(GETS_MAX, this.#resultBytes / 4 / this.#getBytes)
   }
 
-  /** So many records have come in the message that was just read, or were too many for one. */
+  /** So many records have come in the message that was just read; no more would have fitted into it. */
   _got (records, isTooMany = false) {
     const mean = (isTooMany ? this.#resultBytes : this.#decoder.messageBytes) / records
     this.#getBytes = this.#getBytes === 0 || isTooMany ? mean : this.#getBytes + (mean - this.#getBytes) / 8
@@ -462,6 +468,12 @@ export class Connection {
     } while (this.#handles.has(this.#handle))
     this.#handles.set(this.#handle, owner)
     return this.#handle
+  }
+
+  /** A handle that a group of gets may need. None of a transaction is the same, and 2,147,483,647 others come before it does again. */
+  takeRest () {
+    this.#rest = this.#rest % HANDLES + 1
+    return HANDLES + this.#rest
   }
 
   /** The same, but wait in line until another transaction ends. */

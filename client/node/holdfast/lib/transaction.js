@@ -1,5 +1,6 @@
 // transaction.js - the methods of stores and records, and the transaction that has them.
 import { HoldfastError, local } from './errors.js'
+import { getEachWithin, Settled } from './gets.js'
 import { camel, IN_TRANSACTION, METHODS, WRITES } from './methods.js'
 import { Cursor, Query, Scan } from './scan.js'
 
@@ -217,6 +218,14 @@ export class Transaction extends Records {
     const promise = Promise.reject(error)
     promise.catch(ignore)
     return promise
+  }
+
+  /** As `getEach` of the client, in it. The error of a key is no error of the transaction. */
+  async getEach (source, keys, options) {
+    if (!Array.isArray(keys)) throw local('MISUSE', 'getEach: keys must be an array')
+    const settled = new Settled(keys.length)
+    await getEachWithin(left => this.getMany(source, left, { ...options, each: true }), [...keys], settled.waiters)
+    return settled.results
   }
 
   /** Any method that takes a transaction or a cursor in it, by its name, with all of its parameters but the transaction. */

@@ -16,6 +16,9 @@ export async function main (): Promise<void> {
   await db.createIndex('accounts', 'mail', { key: 'mail', unique: true, types: ['text'] })
   const keys: Key[] = [1, 2n, 'a', new Date(), new Timestamp(1, 5), [null, true], new Uint8Array()]
   await db.getMany('accounts', keys)
+  const { answers, open } = await db.getMany<{ n: number }>('accounts', keys, { each: true, rest: 5 })
+  for (const answer of answers) if (answer?.length === 1) console.log(answer[0].n, open?.snapshot)
+  for (const r of await db.getEach('accounts', keys)) console.log(r.status === 'fulfilled' ? r.value : r.reason.name)
   for await (const [key, value] of db.scan('accounts', { gte: 'a' }, { limit: 5 })) console.log(key, value)
   for await (const [mail, key, value] of db.scan(['accounts', 'mail'])) console.log(mail, key, value)
   for await (const key of db.scan('accounts', null, { only: 'keys' })) console.log(key)
