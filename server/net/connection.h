@@ -101,8 +101,9 @@ void connection_rename(struct connection *c);
 /* Read what it sends, unless it is read already. */
 void connection_read(struct connection *c);
 
-/* Let it work for a share of the turn. true: there is more that it could do now. */
-bool connection_work(struct connection *c);
+/* Let it work for a share of the turn. began_ns: uv_hrtime now. true: there is more that it could
+ * do now. */
+bool connection_work(struct connection *c, uint64_t began_ns);
 
 /* Write of what it was sent as much as goes at once. true: there is more, and the socket may take
  * it. */

@@ -353,10 +353,9 @@ static bool has_had_share(struct connection *c, unsigned steps, uint64_t began_n
     return uv_hrtime() - began_ns > share;
 }
 
-bool connection_work(struct connection *c)
+bool connection_work(struct connection *c, uint64_t began_ns)
 {
     struct server *server = c->server;
-    uint64_t began = uv_hrtime();
     unsigned steps = 0;
     bool more = false, sealed = false, full;
 
@@ -373,7 +372,7 @@ bool connection_work(struct connection *c)
     if (!c->session.input_ns)
         c->session.input_ns = server->latency.turn_ns;
     for (; !c->session.hang_up; steps++) {
-        more = has_had_share(c, steps, began);
+        more = has_had_share(c, steps, began_ns);
         if (more)
             break;
         if (connection_is_paused(c)) {

@@ -34,7 +34,7 @@ static void work(struct server *server)
     latency_turn(&server->latency, began);
     while (m) {
         uint64_t before = now;
-        bool more = connection_work(connection_of(m));
+        bool more = connection_work(connection_of(m), before);
 
         now = uv_hrtime();
         m->is_heavy = more || now - before > HEAVY_NS;
