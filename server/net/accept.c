@@ -112,7 +112,6 @@ static const char *seat_connection(struct connection *c, struct peer_key key)
     }
     if (c->seat < SEAT_STANDING) {
         session_set_peer(&c->session, c->peer_of);
-        c->session.member.client = &c->peer_of->turns;
         return NULL;
     }
     ASSERT(c->is_seated || c->peer_of->strangers > 0);

@@ -24,6 +24,7 @@
 #include <uv.h>
 
 #define CONNECTION_LINGER_MS 2000
+#define CONNECTION_LIGHT_NS UINT64_C(100000) /* a share that took more was a heavy one */
 #define CONNECTION_STANDING_MS 2000 /* a refused one may ask so long, and is told */
 
 enum connection_state {

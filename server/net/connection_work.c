@@ -9,9 +9,9 @@
 
 #include <stdio.h>
 
-/* The share of one connection, before the next one's turn; less until it is known to want more. */
+/* The share of one connection, before the next one's turn;
+ * CONNECTION_LIGHT_NS until it is known to want more. */
 #define WORK_NS UINT64_C(500000)
-#define WORK_LIGHT_NS UINT64_C(100000)
 #define WORK_STEPS 64 /* requests */
 #define STANDING_BYTES (4 * KIB) /* of a request that will be refused anyway */
 /* Before the login. */
@@ -344,7 +344,7 @@ static bool open_up(struct connection *c, bool *more)
  * costs too much to do it each time. */
 static bool has_had_share(struct connection *c, unsigned steps, uint64_t began_ns)
 {
-    uint64_t share = c->session.member.is_heavy ? WORK_NS : WORK_LIGHT_NS;
+    uint64_t share = c->session.member.is_heavy ? WORK_NS : CONNECTION_LIGHT_NS;
 
     if (steps >= WORK_STEPS)
         return true;

@@ -127,16 +127,16 @@ static enum err check_share(struct execution *w)
     if (own >= server_handles_of_one(s->server))
         return failure_set(
             execution_failure(w), ERR_OVERLOADED,
-            "begin: this client has %" PRIu64
+            "%s: this client has %" PRIu64
             " open transactions, which is the limit for one client (client-share "
             "of transactions); commit or roll back some of them, then retry",
-            own);
+            w->call->method->name, own);
     if (all >= server_handles_max(s->server))
         return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "begin: %" PRIu64
+                           "%s: %" PRIu64
                            " transactions are open, which is the limit for clients "
                            "(transactions minus transactions-reserved)",
-                           all);
+                           w->call->method->name, all);
     return ERR_OK;
 }
 
@@ -148,14 +148,14 @@ static enum err check_begin(struct execution *w, const struct txn_options *optio
 
     if (s->transactions.count >= s->server->options.transactions_per_connection)
         return failure_set(execution_failure(w), ERR_OVERLOADED,
-                           "begin: %zu transactions are open on this connection, which is the "
+                           "%s: %zu transactions are open on this connection, which is the "
                            "limit (transactions-per-connection)",
-                           s->transactions.count);
+                           w->call->method->name, s->transactions.count);
     e = check_share(w);
     if (e)
         return e;
     if (!session_has_room(s, sizeof(struct strand) + lock_bytes(options->lock)))
-        return session_refuse(s, execution_failure(w), "begin");
+        return session_refuse(s, execution_failure(w), w->call->method->name);
     return ERR_OK;
 }
 

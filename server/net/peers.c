@@ -36,6 +36,7 @@ struct peer_key peer_key_of_user(uint32_t uid)
 enum err peers_init(struct peers *p, struct os *os)
 {
     memset(p, 0, sizeof *p);
+    reactor_client_init(&p->nobody.turns);
     p->os = os;
     os->ops->random(os, &p->seed, sizeof p->seed);
     return hash_table_init(&p->table, os);

@@ -25,7 +25,6 @@ void reactor_init(struct reactor *r, uv_loop_t *loop)
     r->due = false;
     r->turn = 0;
     r->tick_at_ms = 0; /* at once */
-    reactor_client_init(&r->nobody);
     fair_queue_init(&r->light);
     fair_queue_init(&r->heavy);
     fair_queue_init(&r->writing);
@@ -37,9 +36,9 @@ void reactor_init(struct reactor *r, uv_loop_t *loop)
     deadline_wheel_init(&r->deadlines, reactor_now(r), REQUEST_SLOT_MS);
 }
 
-void reactor_member_init(struct reactor *r, struct reactor_member *m)
+void reactor_member_init(struct reactor_member *m, struct reactor_client *client)
 {
-    *m = (struct reactor_member){.client = &r->nobody};
+    *m = (struct reactor_member){.client = client};
     list_init(&m->in_ready);
     list_init(&m->in_flush);
     list_init(&m->in_ending);

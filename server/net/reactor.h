@@ -36,7 +36,6 @@ struct reactor {
     bool due;                 /* the core wants a turn */
     uint64_t turn;            /* how many have begun */
     uint64_t tick_at_ms;      /* when db_tick is to be called; UINT64_MAX: not */
-    struct reactor_client nobody; /* of members whose client is not known */
     struct fair_queue light;  /* reactor_member.in_ready: they need little, as far as is known */
     struct fair_queue heavy;  /* reactor_member.in_ready: they take all that they get */
     struct list_link served;  /* reactor_member.in_ready: in this turn, and they want another */
@@ -52,8 +51,7 @@ void reactor_init(struct reactor *r, uv_loop_t *loop);
 void reactor_client_init(struct reactor_client *client);
 /* It has no member any more. */
 void reactor_client_fini(struct reactor_client *client);
-/* Its client is not known. */
-void reactor_member_init(struct reactor *r, struct reactor_member *m);
+void reactor_member_init(struct reactor_member *m, struct reactor_client *client);
 
 static inline uint64_t reactor_now(const struct reactor *r)
 {

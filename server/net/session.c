@@ -21,7 +21,7 @@ void session_init(struct session *s, struct server *server, struct connection *c
                   struct net_buffer *out)
 {
     memset(s, 0, sizeof *s);
-    reactor_member_init(&server->reactor, &s->member);
+    reactor_member_init(&s->member, &server->peers.nobody.turns);
     s->server = server;
     s->connection = connection;
     session_set_peer(s, &server->peers.nobody);
@@ -47,6 +47,7 @@ void session_set_peer(struct session *s, struct peer *peer)
     ASSERT(!s->strand_count && !s->request_count); /* D-5: nothing is counted yet */
     s->peer = peer;
     s->usage.client = &peer->holds.usage;
+    s->member.client = &peer->turns;
 }
 
 void session_log_in(struct session *s, struct user *user)

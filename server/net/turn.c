@@ -8,12 +8,10 @@
 #include "server/net/session_opener.h"
 #include "server/net/server_check.h"
 
-#define TURN_NS UINT64_C(2000000)  /* budget of one turn */
-#define HEAVY_NS UINT64_C(100000) /* of one connection: it stands behind those that need less */
-#define LIGHT_NS \
-    UINT64_C(1500000) /* of it, for connections that need little, while others wait */
+#define TURN_NS UINT64_C(2000000)  /* budget of one turn, */
+#define LIGHT_NS UINT64_C(1500000) /* of it, for those that need little, while others wait */
 #define FLUSH_NS UINT64_C(1000000) /* for output that was too much for one turn */
-#define ENDED_A_TURN 2000 /* transactions and cursors of connections that have ended, */
+#define ENDED_A_TURN 2000      /* transactions and cursors of connections that have ended, */
 #define ENDED_A_CONNECTION 100 /* and each of these counts as so many: it has buffers */
 
 static struct connection *connection_of(struct reactor_member *m)
@@ -37,7 +35,7 @@ static void work(struct server *server)
         bool more = connection_work(connection_of(m), before);
 
         now = uv_hrtime();
-        m->is_heavy = more || now - before > HEAVY_NS;
+        m->is_heavy = more || now - before > CONNECTION_LIGHT_NS;
         if (more)
             reactor_ready(&server->reactor, m);
         if (now - began > TURN_NS)

@@ -28,7 +28,7 @@ def test_each_key_has_its_own_answer_and_its_own_error(d):
             assert got["answers"][i][1] == c.fails("get", 0, "each", keys[i]).error, i
         assert shown(each(c, 0, ["each", "v"], [{}, 1, 2])["answers"]) == [
             [None, "BAD_KEY"], [{"v": 1}], None]
-        c.call("begin", 1)  # it is no error of a request, so the transaction goes on
+        c.call("begin", 1)  # the transaction goes on: only a key was wrong
         assert shown(each(c, 1, "each", keys)["answers"]) == wanted
         c.call("commit", 1)
         got = c.call("run", [["put", ["each", 7, "c"]], ["get_many", ["each", ["c", {}], {"each": True}]]])

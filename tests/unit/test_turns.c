@@ -7,6 +7,7 @@
 #include "server/net/log_line.h"
 #include "server/net/server_check.h"
 #include "tests/sim/sim_uv.h"
+#include "tests/unit/values.h"
 
 #include <check.h>
 #include <fcntl.h>
@@ -14,15 +15,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-static uint64_t chance = 88172645463325252u;
-
-static uint32_t any(uint32_t below)
-{
-    chance ^= chance << 13;
-    chance ^= chance >> 7;
-    chance ^= chance << 17;
-    return (uint32_t)(chance % below);
-}
+static struct dice dice = {1};
 
 /* ---- fair queues ---- */
 
@@ -56,20 +49,23 @@ START_TEST(a_fair_queue_serves_owners_in_turn_and_members_in_order)
         fair_line_init(&lines[i]);
     for (unsigned i = 0; i < MEMBERS; i++) {
         list_init(&all[i].link);
-        all[i].owner = i < MEMBERS / 2 ? 0 : any(OWNERS); /* one of them has very many */
+        all[i].owner =
+            i < MEMBERS / 2
+                ? 0
+                : (unsigned)dice_below(&dice, OWNERS); /* one of them has very many */
     }
     for (uint64_t step = 1; step < 200000; step++) {
-        struct waiter *w = &all[any(MEMBERS)];
+        struct waiter *w = &all[dice_below(&dice, MEMBERS)];
         struct list_link *link;
 
         ck_assert_int_eq(fair_queue_is_empty(&q), count == 0);
-        if (any(2)) {
+        if (dice_below(&dice, 2)) {
             if (!w->since) {
                 fair_queue_push(&q, &lines[w->owner], &w->link);
                 w->since = step;
                 waiting[w->owner]++;
                 count++;
-            } else if (any(8) == 0) { /* it gives up */
+            } else if (dice_below(&dice, 8) == 0) { /* it gives up */
                 list_remove(&w->link);
                 w->since = 0;
                 passed[w->owner] = --waiting[w->owner] ? passed[w->owner] : 0;
@@ -101,13 +97,14 @@ END_TEST
 
 /* ---- the rules of a turn ---- */
 
-static struct reactor_member *nth(struct reactor *r, struct reactor_member *m, unsigned count)
+static struct reactor_client client;
+
+static void make_ready(struct reactor *r, struct reactor_member *m, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        reactor_member_init(r, &m[i]);
+        reactor_member_init(&m[i], &client);
         reactor_ready(r, &m[i]);
     }
-    return m;
 }
 
 static void open_reactor(struct reactor *r)
@@ -122,6 +119,7 @@ static void open_reactor(struct reactor *r)
         loop = *sim_loop_uv(of);
     }
     reactor_init(r, &loop);
+    reactor_client_init(&client);
     reactor_begin_turn(r);
 }
 
@@ -131,7 +129,7 @@ START_TEST(a_member_has_one_share_of_a_turn)
     struct reactor_member m[3];
 
     open_reactor(&r);
-    nth(&r, m, 3);
+    make_ready(&r, m, 3);
     ck_assert_ptr_eq(reactor_next(&r, false), &m[0]);
     reactor_ready(&r, &m[0]);
     reactor_ready(&r, &m[1]); /* it waits already, in front of another */
@@ -152,14 +150,14 @@ START_TEST(who_used_up_a_share_stands_behind_who_did_not_but_not_for_ever)
     struct reactor_member m[4];
 
     open_reactor(&r);
-    nth(&r, m, 2);
+    make_ready(&r, m, 2);
     ck_assert_ptr_eq(reactor_next(&r, false), &m[0]);
     m[0].is_heavy = true;
     reactor_ready(&r, &m[0]);
     ck_assert_ptr_eq(reactor_next(&r, false), &m[1]);
     reactor_begin_turn(&r);
     reactor_ready(&r, &m[1]);
-    nth(&r, m + 2, 2);
+    make_ready(&r, m + 2, 2);
     ck_assert_ptr_eq(reactor_next(&r, false), &m[1]);
     ck_assert_ptr_eq(reactor_next(&r, false), &m[2]);
     ck_assert_ptr_eq(reactor_next(&r, true), &m[0]); /* the other half is its own */
@@ -174,7 +172,7 @@ START_TEST(who_starves_waits_until_he_is_woken_or_can_go_on)
     struct reactor_member m[3];
 
     open_reactor(&r);
-    nth(&r, m, 3);
+    make_ready(&r, m, 3);
     for (unsigned i = 0; i < 3; i++) {
         ck_assert_ptr_eq(reactor_next(&r, false), &m[i]);
         reactor_starve(&r, &m[i]);
